@@ -1,0 +1,3 @@
+//! The `ephemeral-agents` command.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `azure-emulator` program.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The `agent-supervisor` program.
+
+fn main() {}
