@@ -41,6 +41,8 @@ pub struct State {
     pub devops: crate::devops::State,
     /// Pipelines and their runs.
     pub pipelines: crate::pipelines::State,
+    /// What happened to agents and container groups.
+    pub journal: crate::journal::Journal,
     /// How many requests came, by method, path and status.
     pub requests: BTreeMap<String, u64>,
 }
@@ -51,6 +53,11 @@ impl State {
         let after = jiff::SignedDuration::try_from(after).unwrap_or(jiff::SignedDuration::MAX);
         let moment = self.now.checked_add(after).unwrap_or(Timestamp::MAX);
         self.schedule.at(moment, due);
+    }
+
+    /// Notes in the journal what happens now to the agent or container group of that name.
+    pub fn note(&mut self, name: &str, event: crate::journal::Event) {
+        self.journal.note(self.now, name, event);
     }
 
     /// Carries out what is due up to `now`, each event at its own moment.

@@ -27,6 +27,7 @@ pub mod devops;
 pub mod entra;
 pub mod faults;
 pub mod http;
+pub mod journal;
 pub mod jwt;
 pub mod options;
 pub mod pipelines;

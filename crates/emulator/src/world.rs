@@ -112,6 +112,7 @@ fn new_state(options: &Options, url: &str) -> State {
         arm: crate::arm::State::new(&world),
         devops: crate::devops::State::new(&world, url),
         pipelines: crate::pipelines::State::default(),
+        journal: crate::journal::Journal::default(),
         requests: BTreeMap::new(),
         world,
     }
