@@ -1,0 +1,57 @@
+//! Names to addresses, without the C library: a static program cannot use its resolver.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock};
+
+use hickory_resolver::TokioResolver;
+use hickory_resolver::config::LookupIpStrategy;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// Resolves as the system is set up: `/etc/hosts` first, then the servers of `/etc/resolv.conf`. Unlike reqwest's own, it
+/// never falls back to somebody's public servers: names of a private network are nobody else's business.
+#[derive(Clone, Default)]
+pub(crate) struct Resolver(Arc<OnceLock<TokioResolver>>);
+
+/// A name has no address, and why.
+#[derive(Debug)]
+pub(crate) struct NotResolved(pub(crate) String);
+
+impl fmt::Display for NotResolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for NotResolved {}
+
+impl Resolver {
+    /// Made at the first use, inside the runtime.
+    fn resolver(&self) -> Result<&TokioResolver, NotResolved> {
+        if let Some(resolver) = self.0.get() {
+            return Ok(resolver);
+        }
+        let made = TokioResolver::builder_tokio()
+            .and_then(|mut builder| {
+                builder.options_mut().ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
+                builder.build()
+            })
+            .map_err(|error| NotResolved(format!("the system's DNS settings cannot be read: {error}")))?;
+        Ok(self.0.get_or_init(|| made))
+    }
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let resolver = self.clone();
+        Box::pin(async move {
+            let found = resolver
+                .resolver()?
+                .lookup_ip(name.as_str())
+                .await
+                .map_err(|error| NotResolved(error.to_string()))?;
+            let addresses: Vec<_> = found.iter().map(|address| SocketAddr::new(address, 0)).collect();
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
