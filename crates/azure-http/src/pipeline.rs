@@ -32,6 +32,8 @@ pub struct PipelineOptions {
     pub connect_timeout: Duration,
     /// How long one try may take; for downloads, how long no byte may come.
     pub timeout: Duration,
+    /// Our own wait before the second try; later ones are longer.
+    pub first_wait: Duration,
     /// Largest body that is read into memory, in bytes.
     pub largest_response: usize,
 }
@@ -44,6 +46,7 @@ impl PipelineOptions {
             extra_ca_pem: Vec::new(),
             connect_timeout: Duration::from_secs(15),
             timeout: Duration::from_mins(1),
+            first_wait: Duration::from_millis(500),
             largest_response: 16 * 1024 * 1024,
         }
     }
@@ -56,6 +59,7 @@ pub struct Pipeline(Arc<Inner>);
 struct Inner {
     transport: Transport,
     throttle: Throttle,
+    first_wait: Duration,
     sent: AtomicU64,
 }
 
@@ -78,8 +82,10 @@ struct Call {
 impl Pipeline {
     /// Reads the system's trusted roots and the proxy variables (`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`).
     pub fn new(options: PipelineOptions) -> Result<Self, HttpError> {
+        let first_wait = options.first_wait;
         let transport = Transport::new(options)?;
-        Ok(Self(Arc::new(Inner { transport, throttle: Throttle::default(), sent: AtomicU64::new(0) })))
+        let (throttle, sent) = (Throttle::default(), AtomicU64::new(0));
+        Ok(Self(Arc::new(Inner { transport, throttle, first_wait, sent })))
     }
 
     /// How many requests went out since it was made: every try, token requests included.
@@ -145,7 +151,7 @@ impl Pipeline {
             if refuses_token(&error) && self.renews(request, &mut call).await {
                 continue;
             }
-            match call.next(request, &error) {
+            match call.next(request, &error, self.0.first_wait) {
                 Next::GiveUp => return Err(last_word(error)),
                 Next::Again(wait) => {
                     tracing::debug!(id = call.id, ?wait, "trying again");
@@ -221,7 +227,7 @@ impl Pipeline {
 }
 
 impl Call {
-    fn next(&self, request: &Request, error: &HttpError) -> Next {
+    fn next(&self, request: &Request, error: &HttpError, first_wait: Duration) -> Next {
         let attempt = Try {
             number: self.number,
             attempts: request.attempts,
@@ -229,6 +235,7 @@ impl Call {
             budget: request.budget,
             repeatable: request.repeatable,
             server_wait: error.service().and_then(|error| error.retry_after),
+            first_wait,
             jitter: Uuid::new_v4().as_bytes()[0],
         };
         decide(&attempt, outcome(request.dialect, error))

@@ -2,9 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-/// First wait; each one after it is twice as long.
-const FIRST: Duration = Duration::from_millis(500);
-
 /// Longest wait of our own choosing.
 const LONGEST: Duration = Duration::from_secs(30);
 
@@ -38,6 +35,8 @@ pub struct Try {
     pub repeatable: bool,
     /// The service's wait.
     pub server_wait: Option<Duration>,
+    /// Our own first wait; each one after it is twice as long.
+    pub first_wait: Duration,
     /// Randomness from 0 to 255 that keeps many clients from coming back at once.
     pub jitter: u8,
 }
@@ -64,18 +63,18 @@ pub fn decide(attempt: &Try, outcome: Outcome) -> Next {
     if !again || attempt.number >= attempt.attempts {
         return Next::GiveUp;
     }
-    let wait = backoff(attempt.number, attempt.jitter).max(attempt.server_wait.unwrap_or_default());
+    let wait = backoff(attempt).max(attempt.server_wait.unwrap_or_default());
     if attempt.elapsed + wait >= attempt.budget {
         return Next::GiveUp;
     }
     Next::Again(wait)
 }
 
-/// Our own wait after try `number`: doubling, capped, and between half and all of it by `jitter`.
-fn backoff(number: u32, jitter: u8) -> Duration {
-    let doubled = FIRST.saturating_mul(1 << number.saturating_sub(1).min(16));
+/// Our own wait: doubling, capped, and between half and all of it by the jitter.
+fn backoff(attempt: &Try) -> Duration {
+    let doubled = attempt.first_wait.saturating_mul(1 << attempt.number.saturating_sub(1).min(16));
     let full = doubled.min(LONGEST);
-    full / 2 + (full / 2) * u32::from(jitter) / 255
+    full / 2 + (full / 2) * u32::from(attempt.jitter) / 255
 }
 
 /// The service's wait, from whichever header it uses: milliseconds (`x-ms-retry-after-ms`, `retry-after-ms`), seconds, or
@@ -108,6 +107,7 @@ mod tests {
         budget: Duration::from_secs(100),
         repeatable: true,
         server_wait: None,
+        first_wait: Duration::from_millis(500),
         jitter: 255,
     };
 
