@@ -1,3 +1,60 @@
-//! `cargo xtask`.
+//! `cargo xtask`: everything that builds, checks and shows this repository.
+//!
+//! What a command needs it sets up itself on Debian and Ubuntu, and takes down again what it started; elsewhere it
+//! says what to install.
 
-fn main() {}
+#![expect(clippy::print_stdout, reason = "these are programs for a person at a terminal")]
+
+mod base_image;
+mod bench;
+mod binaries;
+mod ci;
+mod demo;
+mod emulator;
+mod engine;
+mod machine;
+mod programs;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Builds, checks and shows Ephemeral Agents")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Show one job on one ephemeral agent, from queued to gone, against the emulator
+    Demo(demo::Options),
+    /// Run every test, with a Docker engine and without
+    Test(test::Options),
+    /// All that a change must pass: format, lints, tidy, docs, tests
+    Ci,
+    /// Check what the compiler cannot: the walls between crates, forbidden words, files that grew too long
+    Tidy,
+    /// Measure, and compare with what we promise
+    Bench(bench::Options),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Demo(options) => demo::run(&options),
+        Command::Test(options) => test::run(&options),
+        Command::Ci => ci::run(),
+        Command::Tidy => tidy::run(),
+        Command::Bench(options) => bench::run(&options),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            println!("\nxtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

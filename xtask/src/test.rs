@@ -1,0 +1,51 @@
+//! `cargo xtask test`: every test, on Docker where an engine can be had, and on processes in any case.
+
+use anyhow::Result;
+
+use crate::base_image;
+use crate::binaries::Binaries;
+use crate::demo;
+use crate::engine::Engine;
+use crate::programs::{cargo, execute};
+
+/// Which tests.
+#[derive(Default, clap::Args)]
+pub(crate) struct Options {
+    /// Leave Docker out, whether an engine answers or not
+    #[arg(long)]
+    without_docker: bool,
+    /// Handed on to `cargo test`
+    #[arg(last = true)]
+    arguments: Vec<String>,
+}
+
+/// Runs them.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let binaries = Binaries::build()?;
+    let engine = if options.without_docker { None } else { engine() };
+    let image = engine.as_ref().map(|engine| base_image::build(engine, &binaries, None)).transpose()?;
+
+    let mut tests = cargo(&["test", "--workspace", "--quiet"]);
+    tests.args(&options.arguments).env("EPHEMERAL_AGENTS_BINARIES", binaries.folder());
+    if let (Some(engine), Some(image)) = (&engine, &image) {
+        engine.point(&mut tests);
+        tests.env("EPHEMERAL_AGENTS_TEST_IMAGE", image);
+    }
+    execute(&mut tests)?;
+
+    println!("\nThe demo on processes");
+    demo::show(&binaries, None, base_image::AGENT_IMAGE, false)?;
+    match (&engine, &image) {
+        (Some(engine), Some(image)) => {
+            println!("\nThe demo on Docker");
+            demo::show(&binaries, Some(engine), image, false)?;
+            println!("\nAll tests passed, with {} and without.", engine.describe());
+        }
+        _ => println!("\nAll tests passed, without Docker. What needs an engine was left out."),
+    }
+    Ok(())
+}
+
+fn engine() -> Option<Engine> {
+    Engine::find_or_start().inspect_err(|error| println!("Without Docker: {error:#}")).ok()
+}
