@@ -12,7 +12,7 @@ use crate::options::Mode;
 
 /// Keys whose values `GET /emulator/state` does not show. Matched in the lower case, anywhere in the key.
 const MASKED_KEYS: &[&str] =
-    &["secret", "password", "token", "securevalue", "accountkey", "workspacekey", "private", "session_key"];
+    &["secret", "password", "token", "securevalue", "accountkey", "workspacekey", "private", "session_key", "protected"];
 
 /// Adds the routes.
 pub(crate) fn routes(router: &mut Router) {
@@ -47,14 +47,14 @@ async fn state(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Reply
     Ok(Reply::json(200, &shown))
 }
 
-/// Hides what stands under a key that names a secret, and known secrets wherever they stand.
+/// Hides every text that stands under a key that names a secret, and known secrets wherever they stand.
 fn mask(value: &mut Value, secrets: &[String]) {
     match value {
         Value::Object(object) => {
             for (key, value) in object {
                 let key = key.to_ascii_lowercase();
-                if value.is_string() && MASKED_KEYS.iter().any(|masked| key.contains(masked)) {
-                    *value = Value::from("***");
+                if MASKED_KEYS.iter().any(|masked| key.contains(masked)) {
+                    mask_all(value);
                 } else {
                     mask(value, secrets);
                 }
@@ -64,6 +64,15 @@ fn mask(value: &mut Value, secrets: &[String]) {
         Value::String(text) if secrets.iter().any(|secret| text.contains(secret.as_str())) => {
             *value = Value::from("***")
         }
+        _ => {}
+    }
+}
+
+fn mask_all(value: &mut Value) {
+    match value {
+        Value::Object(object) => object.values_mut().for_each(mask_all),
+        Value::Array(array) => array.iter_mut().for_each(mask_all),
+        Value::String(_) => *value = Value::from("***"),
         _ => {}
     }
 }
@@ -148,8 +157,10 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_by_key_and_by_value() {
-        let mut shown = json!({"client_secret": "abc", "list": ["has hunter2 in it", "plain"], "n": 1});
+        let mut shown = json!({"client_secret": "abc", "secret": {"file": "x"}, "list": ["hunter2!", "plain"], "n": 1});
         super::mask(&mut shown, &["hunter2".to_owned()]);
-        assert_eq!(shown, json!({"client_secret": "***", "list": ["***", "plain"], "n": 1}));
+        let expected =
+            json!({"client_secret": "***", "secret": {"file": "***"}, "list": ["***", "plain"], "n": 1});
+        assert_eq!(shown, expected);
     }
 }

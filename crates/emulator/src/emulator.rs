@@ -90,6 +90,8 @@ pub struct Emulator {
     pub options: Options,
     /// `https://host:port` for those who do not come with a request: container groups, hosted agents.
     pub url: String,
+    /// `http://host:port` of the managed identity endpoint, without TLS as in Azure.
+    pub identity_url: String,
     /// Folder of the certificate authority and of the work of processes.
     pub data: PathBuf,
     /// Certificate of its authority, as PEM.
@@ -104,6 +106,11 @@ pub struct Emulator {
 }
 
 impl Emulator {
+    /// The present moment: the clock's in run mode, the state's in step mode.
+    pub fn now(&self) -> Timestamp {
+        self.read(|state| if state.mode == Mode::Run { Timestamp::now() } else { state.now })
+    }
+
     /// Looks at the state.
     pub fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.lock())
@@ -253,10 +260,8 @@ impl Running {
         std::fs::create_dir_all(&data).map_err(|error| folder_error(&data, error))?;
         let runtime = Runtime::choose(&options, &data).await.map_err(StartError::Runtime)?;
         let listen = options.listen.unwrap_or_else(|| runtime.listen_address());
-        let listener = TcpListener::bind((listen, options.port)).await;
-        let listener = listener
-            .map_err(|error| StartError::Listen { address: format!("{listen}:{}", options.port), error })?;
-        let port = listener.local_addr().map_err(|error| folder_error(&data, error))?.port();
+        let (listener, port) = bind(listen, options.port).await?;
+        let (identity_listener, identity_port) = bind(listen, 0).await?;
         let host = options.advertise.clone().unwrap_or_else(|| runtime.advertised_host());
         let url = format!("https://{host}:{port}");
         let identity =
@@ -267,6 +272,7 @@ impl Running {
         let emulator = Arc::new(Emulator {
             options,
             url,
+            identity_url: format!("http://{host}:{identity_port}"),
             data,
             ca_pem: identity.ca_pem,
             signing_key,
@@ -278,6 +284,7 @@ impl Running {
         crate::world::write_settings(&emulator)?;
         let mut tasks = tokio::task::JoinSet::new();
         tasks.spawn(crate::http::serve(Arc::clone(&emulator), listener, identity.tls));
+        tasks.spawn(crate::http::serve_identity(Arc::clone(&emulator), identity_listener));
         tasks.spawn(drive_time(Arc::clone(&emulator)));
         tasks.spawn(carry_out_effects(Arc::clone(&emulator), received));
         if let Some(folder) = emulator.options.state.clone() {
@@ -295,6 +302,13 @@ impl Running {
         }
         self.tasks.shutdown().await;
     }
+}
+
+async fn bind(address: std::net::IpAddr, port: u16) -> Result<(TcpListener, u16), StartError> {
+    let refused = |error| StartError::Listen { address: format!("{address}:{port}"), error };
+    let listener = TcpListener::bind((address, port)).await.map_err(refused)?;
+    let port = listener.local_addr().map_err(refused)?.port();
+    Ok((listener, port))
 }
 
 fn folder_error(path: &Path, error: std::io::Error) -> StartError {

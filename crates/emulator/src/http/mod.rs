@@ -8,7 +8,7 @@ mod server;
 pub use reply::Reply;
 pub use request::{Query, Request};
 pub use router::{Router, Service};
-pub(crate) use server::serve;
+pub(crate) use server::{serve, serve_identity};
 
 use crate::faults::Knob;
 

@@ -13,13 +13,20 @@ pub struct Reply {
     pub headers: HeaderMap,
     /// Its body.
     pub body: Vec<u8>,
+    /// Whether the connection is closed in its place, as if nobody were there.
+    pub closes_connection: bool,
 }
 
 impl Reply {
     /// Nothing but a status.
     pub fn status(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, headers: HeaderMap::new(), body: Vec::new() }
+        Self { status, headers: HeaderMap::new(), body: Vec::new(), closes_connection: false }
+    }
+
+    /// No reply at all: the connection is closed.
+    pub fn connection_closed() -> Self {
+        Self { closes_connection: true, ..Self::status(503) }
     }
 
     /// A JSON body.

@@ -8,6 +8,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
@@ -16,6 +17,23 @@ use crate::Emulator;
 
 /// Largest request body: pages of job logs are the largest that clients send.
 const LARGEST_BODY: usize = 64 << 20;
+
+/// What is behind a port.
+enum Door {
+    /// Every service.
+    Services(Routers),
+    /// The managed identity endpoint, which has a port of its own since it is without TLS.
+    Identity(Router),
+}
+
+impl Door {
+    fn scheme(&self) -> &'static str {
+        match self {
+            Self::Services(_) => "https",
+            Self::Identity(_) => "http",
+        }
+    }
+}
 
 /// The routes of every service.
 pub(crate) struct Routers {
@@ -34,6 +52,7 @@ impl Routers {
             control: Router::default(),
         };
         crate::entra::routes(&mut routers.entra);
+        crate::entra::control_routes(&mut routers.control);
         crate::arm::routes(&mut routers.arm);
         crate::devops::routes(&mut routers.devops);
         crate::pipelines::routes(&mut routers.devops);
@@ -46,34 +65,54 @@ impl Routers {
 /// Takes connections until the emulator goes.
 pub(crate) async fn serve(emulator: Arc<Emulator>, listener: TcpListener, tls: rustls::ServerConfig) {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
-    let routers = Arc::new(Routers::new());
+    let door = Arc::new(Door::Services(Routers::new()));
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let (emulator, acceptor, routers) =
-                    (Arc::clone(&emulator), acceptor.clone(), Arc::clone(&routers));
-                tokio::spawn(async move { connection(emulator, routers, acceptor, stream, peer).await });
+                let (emulator, acceptor, door) = (Arc::clone(&emulator), acceptor.clone(), Arc::clone(&door));
+                tokio::spawn(async move { secure_connection(emulator, door, acceptor, stream, peer).await });
             }
             Err(error) => tracing::warn!("a connection was not taken: {error}"),
         }
     }
 }
 
-async fn connection(
+/// Takes connections to the managed identity endpoint until the emulator goes.
+pub(crate) async fn serve_identity(emulator: Arc<Emulator>, listener: TcpListener) {
+    let mut router = Router::default();
+    crate::entra::identity_routes(&mut router);
+    let door = Arc::new(Door::Identity(router));
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => {
+                tokio::spawn(connection(Arc::clone(&emulator), Arc::clone(&door), stream, peer));
+            }
+            Err(error) => tracing::warn!("a connection was not taken: {error}"),
+        }
+    }
+}
+
+async fn secure_connection(
     emulator: Arc<Emulator>,
-    routers: Arc<Routers>,
+    door: Arc<Door>,
     tls: TlsAcceptor,
     stream: TcpStream,
     peer: SocketAddr,
 ) {
     let _ = stream.set_nodelay(true);
-    let stream = match tls.accept(stream).await {
-        Ok(stream) => stream,
-        Err(error) => return tracing::debug!(%peer, "TLS was not agreed on: {error}"),
-    };
+    match tls.accept(stream).await {
+        Ok(stream) => connection(emulator, door, stream, peer).await,
+        Err(error) => tracing::debug!(%peer, "TLS was not agreed on: {error}"),
+    }
+}
+
+async fn connection<S>(emulator: Arc<Emulator>, door: Arc<Door>, stream: S, peer: SocketAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request| {
-        let (emulator, routers) = (Arc::clone(&emulator), Arc::clone(&routers));
-        async move { answer(emulator, &routers, request, peer).await }
+        let (emulator, door) = (Arc::clone(&emulator), Arc::clone(&door));
+        async move { answer(emulator, &door, request, peer).await }
     });
     // A reply that is lost on purpose ends the connection with an error; that is all there is to it.
     if let Err(error) =
@@ -90,7 +129,7 @@ struct LostReply;
 
 async fn answer(
     emulator: Arc<Emulator>,
-    routers: &Routers,
+    door: &Door,
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
 ) -> Result<hyper::Response<Full<Bytes>>, LostReply> {
@@ -103,7 +142,7 @@ async fn answer(
         query: Query::parse(parts.uri.query().unwrap_or_default()),
         headers: parts.headers,
         body: Vec::new(),
-        base_url: format!("https://{host}"),
+        base_url: format!("{}://{host}", door.scheme()),
         peer,
         params: std::collections::BTreeMap::new(),
     };
@@ -115,20 +154,21 @@ async fn answer(
     let lose = matching_fault(&emulator, &request, "http.lose-reply").is_some();
     let reply = match fault_reply(&emulator, &request) {
         Some(reply) => reply,
-        None => route(&emulator, routers, request).await,
+        None => route(&emulator, door, request).await,
     };
     emulator.note_request(&method, &path, reply.status.as_u16());
-    if lose { Err(LostReply) } else { Ok(response(reply)) }
+    if lose || reply.closes_connection { Err(LostReply) } else { Ok(response(reply)) }
 }
 
-async fn route(emulator: &Arc<Emulator>, routers: &Routers, mut request: Request) -> Reply {
+async fn route(emulator: &Arc<Emulator>, door: &Door, mut request: Request) -> Reply {
     let service =
         emulator.read(|state| Service::of(&request.path, |name| state.devops.is_organization(name)));
-    let router = match service {
-        Service::Entra => &routers.entra,
-        Service::Arm => &routers.arm,
-        Service::Devops => &routers.devops,
-        Service::Control => &routers.control,
+    let (service, router) = match (door, service) {
+        (Door::Identity(router), _) => (Service::Entra, router),
+        (Door::Services(routers), Service::Entra) => (service, &routers.entra),
+        (Door::Services(routers), Service::Arm) => (service, &routers.arm),
+        (Door::Services(routers), Service::Devops) => (service, &routers.devops),
+        (Door::Services(routers), Service::Control) => (service, &routers.control),
     };
     match router.find(&mut request) {
         Ok(handler) => handler(Arc::clone(emulator), request).await.unwrap_or_else(|refusal| refusal),
