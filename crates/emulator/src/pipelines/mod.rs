@@ -1,5 +1,9 @@
 //! Runs pipelines from YAML, and serves hosted pools.
 
+mod expression;
+mod model;
+mod yaml;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
