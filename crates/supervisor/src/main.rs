@@ -1,3 +1,7 @@
-//! The `agent-supervisor` program.
+//! The `agent-supervisor` program: see the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    supervisor::start::main(std::env::args_os())
+}

@@ -1,0 +1,204 @@
+//! The agent's folder: its registration files, whose it is, and whether it was used.
+
+use std::{
+    fs, io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, lchown},
+    path::{Path, PathBuf},
+};
+
+use process::User;
+use serde_json::Value;
+
+use crate::settings::{AgentKey, JitConfiguration};
+
+/// The setting that tells the agent where to announce its job.
+const NOTIFICATION_SETTING: &str = "notificationSocketAddress";
+
+/// Where everything is that belongs to this one agent.
+#[derive(Debug, Clone)]
+pub struct AgentRoot {
+    home: PathBuf,
+}
+
+impl AgentRoot {
+    /// Everything is below `home`.
+    pub fn new(home: &Path) -> Self {
+        Self { home: home.to_owned() }
+    }
+
+    /// The agent's own folder.
+    pub fn path(&self) -> PathBuf {
+        self.home.join("agent")
+    }
+
+    /// The agent program.
+    pub fn listener(&self) -> PathBuf {
+        self.path().join("bin").join("Agent.Listener")
+    }
+
+    /// The agent's diagnostic logs.
+    pub fn diagnostics(&self) -> PathBuf {
+        self.path().join("_diag")
+    }
+
+    /// Where the bundle of certificates to trust is written.
+    pub fn certificates(&self) -> PathBuf {
+        self.home.join("ca.pem")
+    }
+
+    /// Where the package is downloaded to.
+    pub fn package(&self) -> PathBuf {
+        self.home.join("agent-package.tar.gz")
+    }
+
+    fn marker(&self) -> PathBuf {
+        self.home.join("used")
+    }
+
+    /// Whether an agent was started here before.
+    pub fn is_used(&self) -> bool {
+        self.marker().exists()
+    }
+
+    /// From now on, an agent was started here.
+    pub fn mark_used(&self) -> Result<(), String> {
+        fs::write(self.marker(), "").map_err(|error| {
+            format!("{} cannot be written ({error}): AZP_HOME must be writable", self.marker().display())
+        })
+    }
+
+    /// Writes the registration that was made for us, readable by the agent alone.
+    pub fn write_registration(&self, registration: &JitConfiguration, notify: &str) -> Result<(), String> {
+        for (name, text) in registration.files() {
+            let text = match name {
+                ".agent" => with_notification(text.expose(), notify)?,
+                _ => text.expose().to_owned(),
+            };
+            let path = self.path().join(name);
+            write_private(&path, &text)
+                .map_err(|error| format!("{} cannot be written ({error})", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Which agent the agent's own `configure` has made, if it came that far.
+    pub fn registered(&self) -> Option<AgentKey> {
+        let settings = parse_settings(&fs::read_to_string(self.path().join(".agent")).ok()?)?;
+        Some(AgentKey { pool: number(&settings, "poolId")?, agent: number(&settings, "agentId")? })
+    }
+
+    /// Gives the agent's folder to the user it runs as. A folder that is that user's already is left alone, because
+    /// changing thousands of files that come from an image copies each of them.
+    pub fn give_to(&self, user: &User) -> Result<(), String> {
+        let root = self.path();
+        let all = fs::metadata(&root).is_ok_and(|metadata| metadata.uid() != user.uid);
+        let result = if all { give_tree(&root, user) } else { give_files(&root, user) };
+        result.map_err(|error| format!("{} cannot be given to user {} ({error})", root.display(), user.name))
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    use io::Write as _;
+    // Its mode is set before anything is in it.
+    let mut file = fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
+    file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    file.write_all(text.as_bytes())
+}
+
+fn give_tree(path: &Path, user: &User) -> io::Result<()> {
+    lchown(path, Some(user.uid), Some(user.gid))?;
+    if fs::symlink_metadata(path)?.is_dir() {
+        for entry in fs::read_dir(path)? {
+            give_tree(&entry?.path(), user)?;
+        }
+    }
+    Ok(())
+}
+
+/// Only the files that lie directly in the folder: those are what we write.
+fn give_files(root: &Path, user: &User) -> io::Result<()> {
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            lchown(entry.path(), Some(user.uid), Some(user.gid))?;
+        }
+    }
+    Ok(())
+}
+
+/// The agent's settings with our address for its notifications in them. Their names are written in either case.
+fn with_notification(settings: &str, address: &str) -> Result<String, String> {
+    let Some(Value::Object(mut settings)) = parse_settings(settings) else {
+        return Err(
+            "the .agent file in AZP_JIT_CONFIG holds no JSON object: register the agent anew".to_owned()
+        );
+    };
+    let known = settings.keys().find(|name| name.eq_ignore_ascii_case(NOTIFICATION_SETTING)).cloned();
+    let capitalized = settings.keys().any(|name| name.starts_with(char::is_uppercase));
+    let name = known.unwrap_or_else(|| match capitalized {
+        true => "NotificationSocketAddress".to_owned(),
+        false => NOTIFICATION_SETTING.to_owned(),
+    });
+    settings.insert(name, address.into());
+    Ok(Value::Object(settings).to_string())
+}
+
+/// .NET writes a byte order mark.
+fn parse_settings(text: &str) -> Option<Value> {
+    serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
+}
+
+fn number(settings: &Value, wanted: &str) -> Option<i64> {
+    settings.as_object()?.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted))?.1.as_i64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_notification_address_replaces_or_joins_the_settings() {
+        let cases = [
+            (r#"{"agentId":1}"#, r#"{"agentId":1,"notificationSocketAddress":"A"}"#),
+            (r#"{"AgentId":1}"#, r#"{"AgentId":1,"NotificationSocketAddress":"A"}"#),
+            ("\u{feff}{\"NotificationSocketAddress\":\"B\"}", r#"{"NotificationSocketAddress":"A"}"#),
+        ];
+        for (settings, expected) in cases {
+            assert_eq!(with_notification(settings, "A").unwrap(), expected);
+        }
+        assert!(with_notification("[]", "A").is_err());
+    }
+
+    #[test]
+    fn the_registered_agent_is_read_in_either_case() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = AgentRoot::new(folder.path());
+        assert_eq!(root.registered(), None);
+        fs::create_dir(root.path()).unwrap();
+        for settings in [r#"{"agentId":17,"poolId":3}"#, "\u{feff}{\"AgentId\":17,\"PoolId\":3}"] {
+            fs::write(root.path().join(".agent"), settings).unwrap();
+            assert_eq!(root.registered(), Some(AgentKey { pool: 3, agent: 17 }));
+        }
+    }
+
+    #[test]
+    fn registration_files_are_private_even_if_they_were_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, "old and longer").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        write_private(&path, "new").unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_marker_says_that_it_was_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = AgentRoot::new(folder.path());
+        assert!(!root.is_used());
+        root.mark_used().unwrap();
+        assert!(root.is_used());
+        assert!(AgentRoot::new(Path::new("/nowhere")).mark_used().unwrap_err().contains("AZP_HOME"));
+    }
+}

@@ -1,0 +1,37 @@
+//! One bundle of certificates for everything in the container: the system's and what we were given.
+
+use std::{fs, path::Path};
+
+/// Where distributions keep the system's bundle.
+const SYSTEM_BUNDLES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// Writes the system's bundle (`configured` if the image names one) and `extra` to `path`, readable by everyone.
+pub fn write_bundle(extra: &[u8], configured: Option<&Path>, path: &Path) -> Result<(), String> {
+    let candidates = configured.into_iter().chain(SYSTEM_BUNDLES.iter().map(Path::new));
+    let mut bundle = candidates.map(fs::read).find_map(Result::ok).unwrap_or_default();
+    if !bundle.is_empty() && !bundle.ends_with(b"\n") {
+        bundle.push(b'\n');
+    }
+    bundle.extend_from_slice(extra);
+    fs::write(path, bundle)
+        .map_err(|error| format!("{} cannot be written ({error}): AZP_HOME must be writable", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundle_holds_the_systems_and_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let (system, bundle) = (folder.path().join("system"), folder.path().join("bundle"));
+        fs::write(&system, "SYSTEM").unwrap();
+        write_bundle(b"OURS\n", Some(&system), &bundle).unwrap();
+        assert_eq!(fs::read_to_string(&bundle).unwrap(), "SYSTEM\nOURS\n");
+    }
+}
