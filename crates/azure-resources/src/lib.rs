@@ -1,1 +1,33 @@
-//! See the crate's description in its manifest.
+//! Azure Resource Manager as an agent's life needs it: container groups, and what is read before one is created.
+//!
+//! A [`ResourceManager`] is one cloud's Resource Manager and a credential. [`ContainerGroups`] are those of one resource
+//! group; they implement [`lifecycle::ComputeBackend`]. A [`Subscription`] answers what can be checked beforehand: resource
+//! group, region, quotas, provider registration, subnet.
+//!
+//! The judgement is in functions from data to data: the body of a [`ContainerGroupSpec`], the phase of a container group,
+//! the [`FailureClass`] of a refusal.
+
+mod backend;
+mod body;
+mod container_groups;
+mod failure;
+mod manager;
+mod network;
+mod operation;
+mod phase;
+mod spec;
+mod subscription;
+mod view;
+mod wire;
+
+pub use container_groups::{AGENT_CONTAINER, ContainerGroups, GroupError};
+pub use failure::{FailureClass, compute_error};
+pub use manager::ResourceManager;
+pub use network::{Subnet, SubnetId};
+pub use operation::{Operation, OperationStatus};
+pub use spec::{
+    ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, OperatingSystem, Priority,
+    RegistryCredential, RegistryLogin, UserAssignedIdentity,
+};
+pub use subscription::{ResourceGroupInfo, Subscription, SubscriptionInfo, Usage, same_location};
+pub use view::{ContainerGroupView, ContainerState, ContainerView, Event};
