@@ -2,4 +2,5 @@
 
 mod identity;
 mod pipeline;
+mod proxy;
 mod support;
