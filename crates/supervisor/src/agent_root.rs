@@ -135,10 +135,8 @@ fn with_notification(settings: &str, address: &str) -> Result<String, String> {
     };
     let known = settings.keys().find(|name| name.eq_ignore_ascii_case(NOTIFICATION_SETTING)).cloned();
     let capitalized = settings.keys().any(|name| name.starts_with(char::is_uppercase));
-    let name = known.unwrap_or_else(|| match capitalized {
-        true => "NotificationSocketAddress".to_owned(),
-        false => NOTIFICATION_SETTING.to_owned(),
-    });
+    let usual = if capitalized { "NotificationSocketAddress" } else { NOTIFICATION_SETTING };
+    let name = known.unwrap_or_else(|| usual.to_owned());
     settings.insert(name, address.into());
     Ok(Value::Object(settings).to_string())
 }

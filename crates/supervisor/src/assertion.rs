@@ -85,3 +85,78 @@ fn sign(key: &rsa::KeyPair, claims: &Value) -> Option<String> {
     key.sign(&signature::RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature).ok()?;
     Some(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use ::rsa::{
+        BoxedUint, PrivateKey,
+        traits::{PrivateKeyParts as _, PublicKeyParts as _},
+    };
+
+    use super::*;
+    use crate::settings::{Environment, Registration, Settings};
+
+    /// The key file as .NET writes it.
+    fn parameters(key: &PrivateKey) -> Value {
+        let text = |number: &BoxedUint| STANDARD.encode(number.to_be_bytes_trimmed_vartime());
+        let inverse = key.crt_coefficient().expect("a key with two primes");
+        json!({
+            "modulus": text(key.n().as_ref()),
+            "exponent": text(key.e()),
+            "d": text(key.d()),
+            "p": text(&key.primes()[0]),
+            "q": text(&key.primes()[1]),
+            "dp": text(key.dp().expect("it is computed")),
+            "dq": text(key.dq().expect("it is computed")),
+            "inverseQ": text(&inverse),
+        })
+    }
+
+    fn registration(key: &Value) -> Settings {
+        let credentials =
+            json!({"scheme": "OAuth", "data": {"clientId": "c", "authorizationUrl": "https://o/token"}});
+        let files = json!({
+            ".agent": "{}",
+            ".credentials": credentials.to_string(),
+            ".credentials_rsaparams": key.to_string(),
+        });
+        let registration = json!({"poolId": 3, "agentId": 17, "files": files}).to_string();
+        let variables =
+            [("AZP_URL", "https://o".to_owned()), ("AZP_JIT_CONFIG", STANDARD.encode(registration))];
+        Settings::read(&Environment::of(variables), "m").expect("settings")
+    }
+
+    fn request(settings: &Settings) -> Option<TokenRequest> {
+        let Registration::JustInTime(registration) = &settings.registration else { panic!("{settings:?}") };
+        token_request(registration, SystemTime::UNIX_EPOCH + Duration::from_secs(1000))
+    }
+
+    #[test]
+    fn the_assertion_is_signed_with_the_agents_key() {
+        let key = PrivateKey::new(&mut rand::rng(), 2048).unwrap();
+        let request = request(&registration(&parameters(&key))).unwrap();
+        assert_eq!(request.url, "https://o/token");
+        let form: BTreeMap<String, String> =
+            url::form_urlencoded::parse(request.form.expose().as_bytes()).into_owned().collect();
+        assert_eq!(form["grant_type"], "client_credentials");
+        let (signed, signature) = form["client_assertion"].rsplit_once('.').unwrap();
+        let public = signature::RsaPublicKeyComponents {
+            n: key.n().as_ref().to_be_bytes_trimmed_vartime(),
+            e: key.e().to_be_bytes_trimmed_vartime(),
+        };
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        public.verify(&signature::RSA_PKCS1_2048_8192_SHA256, signed.as_bytes(), &signature).unwrap();
+        let claims = URL_SAFE_NO_PAD.decode(signed.split_once('.').unwrap().1).unwrap();
+        let claims: Value = serde_json::from_slice(&claims).unwrap();
+        assert_eq!((&claims["iss"], &claims["sub"]), (&json!("c"), &json!("c")));
+        assert_eq!((&claims["aud"], &claims["nbf"]), (&json!("https://o/token"), &json!(1000)));
+        assert_eq!(claims["exp"], 1300);
+    }
+
+    #[test]
+    fn files_of_another_kind_give_no_request() {
+        assert!(request(&registration(&json!({}))).is_none());
+    }
+}

@@ -31,8 +31,8 @@ impl Parser {
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Notification> {
         self.pending.extend_from_slice(bytes);
         let mut messages = Vec::new();
-        while let Some(kind) = self.pending.first().and_then(|_| self.head()) {
-            match kind {
+        while !self.pending.is_empty() {
+            match self.head() {
                 Head::Message(notification, length) => {
                     self.pending.drain(..length);
                     messages.push(notification);
@@ -46,16 +46,16 @@ impl Parser {
         messages
     }
 
-    fn head(&self) -> Option<Head> {
+    fn head(&self) -> Head {
         for (prefix, notification) in PREFIXES {
             let length = prefix.len() + GUID_LENGTH;
             let known = self.pending.len().min(prefix.len());
             if self.pending[..known] == prefix[..known] {
                 let complete = self.pending.len() >= length;
-                return Some(if complete { Head::Message(notification, length) } else { Head::Incomplete });
+                return if complete { Head::Message(notification, length) } else { Head::Incomplete };
             }
         }
-        Some(Head::Noise)
+        Head::Noise
     }
 }
 

@@ -202,7 +202,7 @@ fn group(environment: &Environment) -> Result<Option<ContainerGroup>, SettingsEr
 
 /// A handed-over service principal goes first, as it did in the original; both at once is what its task used to set.
 fn identity(environment: &Environment) -> Result<Option<Identity>, SettingsError> {
-    let key = environment.secret("AZ_SERVICE_PRINCIPAL_KEY")?;
+    let key = environment.secret("AZ_SERVICE_PRINCIPAL_KEY");
     match (environment.text("AZ_SERVICE_PRINCIPAL")?, key) {
         (Some(client), Some(key)) => {
             let tenant = environment.text("AZ_TENANT_ID")?.ok_or_else(|| {

@@ -168,9 +168,9 @@ impl Shell {
             }
             Effect::KillAgent => process::kill_descendants(),
             Effect::ShipDiagnostics => {
-                diagnostics::tails(&self.root.diagnostics())
-                    .iter()
-                    .for_each(|line| self.console.forward(line));
+                for line in diagnostics::tails(&self.root.diagnostics()) {
+                    self.console.forward(&line);
+                }
             }
             Effect::Report { outcome, agent, group } => {
                 let [plain, record] = last_words(&outcome, &agent, group);

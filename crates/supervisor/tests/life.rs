@@ -68,10 +68,10 @@ fn a_second_start_in_the_same_container_runs_nothing_and_takes_down() {
 #[test]
 fn defect_01_a_job_that_still_counts_as_running_is_waited_for() {
     let azure = Azure::start(|request, before| match before {
-        0..2 if request.starts_with(&format!("DELETE {AGENT}")) => reply(
-            400,
-            &json!({"typeKey": "TaskAgentJobStillRunningException", "message": "Agent \"n\" is running a job for pool \"p\"."}),
-        ),
+        0..2 if request.starts_with(&format!("DELETE {AGENT}")) => {
+            let message = "Agent \"n\" is running a job for pool \"p\".";
+            Some(reply(400, &json!({"typeKey": "TaskAgentJobStillRunningException", "message": message})))
+        }
         _ => None,
     });
     let home = Home::with_agent(r#"say "Listening for Jobs"; job"#);
@@ -99,6 +99,20 @@ fn defect_02_a_stop_signal_reaches_the_agent_and_takes_everything_down() {
         assert!(output.0.contains(&"interrupted".to_owned()), "{}", output.text());
         assert_eq!(azure.requests(), taking_down());
     }
+}
+
+#[test]
+fn defect_08_the_final_deletion_is_awaited_and_tried_again() {
+    let azure = Azure::start(|request, before| match before {
+        0 if request.contains("containerGroups") => {
+            Some(reply(409, &json!({"error": {"code": "ContainerGroupTransitioning", "message": "later"}})))
+        }
+        _ => None,
+    });
+    let home = Home::with_agent(r#"say "Listening for Jobs"; job"#);
+    start(&azure, &home).end().assert_outcome("job-finished");
+    let requests = azure.requests();
+    assert_eq!(requests[requests.len() - 2..], [taking_down()[3].clone(), taking_down()[3].clone()]);
 }
 
 #[test]
@@ -236,14 +250,17 @@ fn offering(package: Vec<u8>, hash: String) -> Azure {
         if request.contains("/_apis/distributedtask/packages/agent?platform=linux-") {
             let offer = |minor: u64, name: &str| json!({"version": {"major": 4, "minor": minor, "patch": 0}, "downloadUrl": name, "hashValue": hash});
             let value = [offer(99, "https://nowhere.invalid/old"), offer(275, "HERE/package")];
-            return reply(200, &json!({"count": 2, "value": value}));
+            return Some(reply(200, &json!({"count": 2, "value": value})));
         }
         request.starts_with("GET /package").then(|| (200, package.clone()))
     })
 }
 
 fn hash(bytes: &[u8]) -> String {
-    digest::digest(&digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    digest::digest(&digest::SHA256, bytes)
+        .as_ref()
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 #[test]

@@ -39,8 +39,8 @@ pub(crate) struct Azure {
 }
 
 /// JSON as an answer.
-pub(crate) fn reply(status: u16, body: &Value) -> Option<Reply> {
-    Some((status, body.to_string().into_bytes()))
+pub(crate) fn reply(status: u16, body: &Value) -> Reply {
+    (status, body.to_string().into_bytes())
 }
 
 impl Azure {
