@@ -1,3 +1,28 @@
-//! The `ephemeral-agents` command.
+//! The `ephemeral-agents` command: Azure Pipelines agents that live for one job, in Azure Container Instances.
+//!
+//! What was typed (`arguments`) becomes checked settings (`settings`); a command (`provision`, `deprovision`, `list`,
+//! `logs`) works on them through the traits in `services`, which `wiring` implements with the client crates; all that is
+//! said goes through `report`, and every expected failure has its words in `errors`. What is decided is decided by pure
+//! functions: `provision::plan`, `preflight::verdict`, `wait::next`, `diagnose::likely_cause`.
 
-fn main() {}
+mod app;
+mod arguments;
+mod deprovision;
+mod errors;
+mod interrupts;
+mod list;
+mod logs;
+mod provision;
+mod report;
+mod services;
+mod settings;
+mod wiring;
+
+#[cfg(test)]
+mod fake;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    app::run(std::env::args_os().collect(), settings::environment::Environment::of_process())
+}

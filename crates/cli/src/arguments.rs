@@ -1,0 +1,350 @@
+//! What may be typed on the command line.
+//!
+//! Every option is optional here, because it may also come from the environment or the settings file (`settings::layers`);
+//! what is missing or wrong is said in one place, `settings`, with its name in all three. No option takes a secret:
+//! a command line can be read by every process of the machine.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const ABOUT: &str = "Azure Pipelines agents that live for one job, in Azure Container Instances.";
+
+const EVERYWHERE: &str = "\
+Every option can also be given in the environment, as EPHEMERAL_AGENTS_ and its name
+(--resource-group is EPHEMERAL_AGENTS_RESOURCE_GROUP; lists one entry a line), or in a settings
+file (TOML: resource-group = \"agents\"). The command line wins over the environment, the
+environment over the file.
+
+Credentials are never arguments:
+  Azure         AZURE_TENANT_ID and AZURE_CLIENT_ID with AZURE_CLIENT_SECRET,
+                AZURE_CLIENT_CERTIFICATE_PATH or AZURE_FEDERATED_TOKEN_FILE;
+                or --azure-identity; or else whoever is logged in to the Azure CLI
+  Azure DevOps  AZURE_DEVOPS_EXT_PAT, SYSTEM_ACCESSTOKEN or --token-file;
+                or else the same identity as for Azure
+
+Exit codes: 0 done, 1 yours to fix, 2 ours or the service's, 3 partly done, 130 interrupted.";
+
+const PROVISION_EXAMPLES: &str = "\
+Examples:
+  An agent inside a virtual network, registered in the pool `private`:
+    ephemeral-agents provision --organization https://dev.azure.com/contoso --pool private \\
+      --resource-group agents --image contoso.azurecr.io/agent:1 \\
+      --registry-identity $PULL_IDENTITY --vnet network --subnet agents
+
+  What that would create, without creating it:
+    ephemeral-agents provision --dry-run --settings agents.toml
+
+  In a pipeline, with everything else in the environment; the next job demands the agent by name:
+    ephemeral-agents provision --agent-prefix deploy --take-down outside";
+
+const DEPROVISION_EXAMPLES: &str = "\
+Examples:
+  ephemeral-agents deprovision deploy4711-20261124101500-k7m2xq --resource-group agents
+  ephemeral-agents deprovision \"$(agentName)\"        (in the last job of a pipeline, condition: always())";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  ephemeral-agents list --resource-group agents
+  ephemeral-agents list --resource-group agents --output json";
+
+const LOGS_EXAMPLES: &str = "\
+Examples:
+  ephemeral-agents logs deploy4711-20261124101500-k7m2xq --resource-group agents --tail 50
+  ephemeral-agents logs deploy4711-20261124101500-k7m2xq --resource-group agents --follow";
+
+const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  ephemeral-agents completions bash > /etc/bash_completion.d/ephemeral-agents
+  ephemeral-agents completions zsh > \"${fpath[1]}/_ephemeral-agents\"";
+
+/// The whole command line.
+#[derive(Parser)]
+#[command(name = "ephemeral-agents", version, about = ABOUT, after_help = EVERYWHERE)]
+#[command(arg_required_else_help = true, max_term_width = 110)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Args)]
+pub(crate) struct Global {
+    /// What is written to standard output
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", help_heading = "Everywhere")]
+    pub(crate) output: Option<Output>,
+    /// Say more about what is asked of the services; twice: everything
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Everywhere")]
+    pub(crate) verbose: u8,
+    /// Certificates (PEM) to trust besides the system's
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// `AzureCloud`, `AzureUSGovernment`, `AzureChinaCloud`, or the URL of a Resource Manager [default: `AzureCloud`]
+    #[arg(long, global = true, value_name = "CLOUD", help_heading = "Everywhere")]
+    pub(crate) cloud: Option<String>,
+    /// Settings file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub(crate) settings: Option<PathBuf>,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people, and inside a pipeline for the pipeline
+    #[default]
+    Text,
+    /// For programs
+    Json,
+}
+
+/// What is to be done.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Provision one agent and wait until it is online
+    #[command(after_help = PROVISION_EXAMPLES)]
+    Provision(Box<ProvisionArguments>),
+    /// Disable and unregister agents, and delete their container groups
+    #[command(after_help = DEPROVISION_EXAMPLES)]
+    Deprovision(DeprovisionArguments),
+    /// List the agents of a resource group and where they are in their lives
+    #[command(after_help = LIST_EXAMPLES)]
+    List(ListArguments),
+    /// Show what an agent's container printed
+    #[command(after_help = LOGS_EXAMPLES)]
+    Logs(LogsArguments),
+    /// Print a completion script for a shell
+    #[command(after_help = COMPLETIONS_EXAMPLES)]
+    Completions {
+        /// The shell
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the container groups are, and as whom to ask for them.
+#[derive(Args)]
+pub(crate) struct AzureArguments {
+    /// Id of the subscription [environment: also `AZURE_SUBSCRIPTION_ID`]
+    #[arg(long, value_name = "ID", help_heading = "Azure")]
+    pub(crate) subscription: Option<String>,
+    /// Resource group of the container groups [environment: also `AZURE_RESOURCE_GROUP`]
+    #[arg(long, short = 'g', value_name = "NAME", help_heading = "Azure")]
+    pub(crate) resource_group: Option<String>,
+    /// Authenticate as this machine's managed identity: its client id, or `system`
+    #[arg(long, value_name = "ID", help_heading = "Azure")]
+    pub(crate) azure_identity: Option<String>,
+}
+
+/// Where the agents are registered, and as whom to ask for them.
+#[derive(Args)]
+pub(crate) struct DevOpsArguments {
+    /// URL of the organization, such as <https://dev.azure.com/contoso> [environment: also `AZURE_DEVOPS_ORG_URL`; in
+    /// a pipeline its own organization]
+    #[arg(long, value_name = "URL", help_heading = "Azure DevOps")]
+    pub(crate) organization: Option<String>,
+    /// File that holds the token for Azure DevOps
+    #[arg(long, value_name = "FILE", help_heading = "Azure DevOps")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// Options of `provision`.
+#[derive(Args)]
+pub(crate) struct ProvisionArguments {
+    /// Show what would be created, and create nothing
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) dry_run: Option<bool>,
+    #[command(flatten)]
+    pub(crate) azure: AzureArguments,
+    #[command(flatten)]
+    pub(crate) place: PlaceArguments,
+    #[command(flatten)]
+    pub(crate) devops: DevOpsArguments,
+    #[command(flatten)]
+    pub(crate) agent: AgentArguments,
+    #[command(flatten)]
+    pub(crate) container: ContainerArguments,
+    #[command(flatten)]
+    pub(crate) life: LifeArguments,
+}
+
+/// Where in Azure the container group goes.
+#[derive(Args)]
+pub(crate) struct PlaceArguments {
+    /// Region [environment: also `AZURE_LOCATION`; default: the virtual network's, or else the resource group's]
+    #[arg(long, short = 'l', value_name = "REGION", help_heading = "Azure")]
+    pub(crate) location: Option<String>,
+    /// Availability zone
+    #[arg(long, value_name = "ZONE", help_heading = "Azure")]
+    pub(crate) zone: Option<String>,
+    /// Virtual network [default: none; the agent then has no private address and no public one]
+    #[arg(long, value_name = "NAME", help_heading = "Virtual network")]
+    pub(crate) vnet: Option<String>,
+    /// Subnet, delegated to Microsoft.ContainerInstance/containerGroups
+    #[arg(long, value_name = "NAME", help_heading = "Virtual network")]
+    pub(crate) subnet: Option<String>,
+    /// Resource group of the virtual network [default: --resource-group]
+    #[arg(long, value_name = "NAME", help_heading = "Virtual network")]
+    pub(crate) vnet_resource_group: Option<String>,
+    /// DNS server for the container, which does not inherit the network's; may be repeated
+    #[arg(long, value_name = "ADDRESS", help_heading = "Virtual network")]
+    pub(crate) dns_server: Vec<String>,
+}
+
+/// The agent and its registration.
+#[derive(Args)]
+pub(crate) struct AgentArguments {
+    /// Agent pool [environment: also `AZURE_DEVOPS_POOL`]
+    #[arg(long, short = 'p', value_name = "NAME", help_heading = "Azure DevOps")]
+    pub(crate) pool: Option<String>,
+    /// What the agent's name begins with: a lower-case letter, then lower-case letters and digits [default: agent]
+    #[arg(long, value_name = "PREFIX", help_heading = "Azure DevOps")]
+    pub(crate) agent_prefix: Option<String>,
+    /// Name of the agent and its container group, instead of one that is minted; never use one twice
+    #[arg(long, value_name = "NAME", help_heading = "Azure DevOps")]
+    pub(crate) name: Option<String>,
+    /// How the agent gets its identity: `jit` registers it first and hands over its own key; `token` hands over your
+    /// token, for images that register themselves [default: jit]
+    #[arg(long, value_enum, value_name = "HOW", help_heading = "Azure DevOps")]
+    pub(crate) registration: Option<RegistrationArgument>,
+    /// URL of the organization as the container sees it, if that differs [default: --organization]
+    #[arg(long, value_name = "URL", help_heading = "Azure DevOps")]
+    pub(crate) agent_url: Option<String>,
+}
+
+/// The container.
+#[derive(Args)]
+pub(crate) struct ContainerArguments {
+    /// Image of the agent's container
+    #[arg(long, value_name = "IMAGE", help_heading = "Container")]
+    pub(crate) image: Option<String>,
+    /// Registry server [default: the one in --image]
+    #[arg(long, value_name = "SERVER", help_heading = "Container")]
+    pub(crate) registry: Option<String>,
+    /// User of the registry; the password is in `EPHEMERAL_AGENTS_REGISTRY_PASSWORD`
+    #[arg(long, value_name = "USER", help_heading = "Container")]
+    pub(crate) registry_user: Option<String>,
+    /// Resource id of the user-assigned identity that pulls the image, instead of user and password
+    #[arg(long, value_name = "ID", help_heading = "Container")]
+    pub(crate) registry_identity: Option<String>,
+    /// Operating system [default: linux]
+    #[arg(long, value_enum, ignore_case = true, value_name = "OS", help_heading = "Container")]
+    pub(crate) os_type: Option<OsArgument>,
+    /// Processor cores [default: 1]
+    #[arg(long, value_name = "CORES", help_heading = "Container")]
+    pub(crate) cpu: Option<f64>,
+    /// Memory in GB, in steps of 0.1 [default: 1.0]
+    #[arg(long, value_name = "GB", help_heading = "Container")]
+    pub(crate) memory: Option<f64>,
+    /// Environment variable of the container, name=value; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Container")]
+    pub(crate) env: Vec<String>,
+    /// The same as a secure value, taken from the variable of that name in this environment; may be repeated
+    #[arg(long, value_name = "NAME", help_heading = "Container")]
+    pub(crate) secure_env: Vec<String>,
+    /// Tag of the container group, name=value; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", help_heading = "Container")]
+    pub(crate) tag: Vec<String>,
+    /// Certificates (PEM) that the agent trusts besides its image's
+    #[arg(long, value_name = "FILE", help_heading = "Container")]
+    pub(crate) agent_ca_file: Option<PathBuf>,
+}
+
+/// How long the agent lives, and who ends it.
+#[derive(Args)]
+pub(crate) struct LifeArguments {
+    /// Seconds to wait until the agent is online; 0 does not wait [default: 240]
+    #[arg(long, value_name = "SECONDS", help_heading = "Life")]
+    pub(crate) timeout_agent_online: Option<u64>,
+    /// Seconds after which an agent without a job goes [default: 900]
+    #[arg(long, value_name = "SECONDS", help_heading = "Life")]
+    pub(crate) idle_timeout: Option<u64>,
+    /// Seconds after which the agent goes in any case [default: 21600]
+    #[arg(long, value_name = "SECONDS", help_heading = "Life")]
+    pub(crate) max_lifetime: Option<u64>,
+    /// Who takes it down: nobody in the container (`outside`), the container with your service principal (`secrets`)
+    /// or with a managed identity (`identity`) [default: identity if --identity is given, else secrets if there is a
+    /// client secret, else outside]
+    #[arg(long, value_enum, value_name = "WHO", help_heading = "Life")]
+    pub(crate) take_down: Option<TakeDownArgument>,
+    /// Managed identity of the container group: resource id of a user-assigned one, or `system`
+    #[arg(long, value_name = "ID", help_heading = "Life")]
+    pub(crate) identity: Option<String>,
+    /// Keep what failed for a day, to look at it
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL",
+        help_heading = "Life")]
+    pub(crate) keep_on_error: Option<bool>,
+}
+
+/// `--registration`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RegistrationArgument {
+    /// Just in time: the provisioner registers the agent
+    Jit,
+    /// The agent registers itself with a token
+    Token,
+}
+
+/// `--take-down`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TakeDownArgument {
+    /// `deprovision` in a last job, or a clean-up on a schedule
+    Outside,
+    /// The container, with the service principal of this environment
+    Secrets,
+    /// The container, with the managed identity of --identity
+    Identity,
+}
+
+/// `--os-type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OsArgument {
+    /// Linux
+    Linux,
+    /// Windows
+    Windows,
+}
+
+/// Options of `deprovision`.
+#[derive(Args)]
+pub(crate) struct DeprovisionArguments {
+    /// Names of the agents
+    #[arg(required = true, value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// Seconds to wait for a job that still runs; it is never ended from here [default: 600]
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) job_timeout: Option<u64>,
+    /// Pool to look in for an agent whose container group is gone [environment: also `AZURE_DEVOPS_POOL`]
+    #[arg(long, short = 'p', value_name = "NAME", help_heading = "Azure DevOps")]
+    pub(crate) pool: Option<String>,
+    #[command(flatten)]
+    pub(crate) azure: AzureArguments,
+    #[command(flatten)]
+    pub(crate) devops: DevOpsArguments,
+}
+
+/// Options of `list`.
+#[derive(Args)]
+pub(crate) struct ListArguments {
+    #[command(flatten)]
+    pub(crate) azure: AzureArguments,
+    #[command(flatten)]
+    pub(crate) devops: DevOpsArguments,
+}
+
+/// Options of `logs`.
+#[derive(Args)]
+pub(crate) struct LogsArguments {
+    /// Name of the agent
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Only so many of the last lines
+    #[arg(long, value_name = "LINES")]
+    pub(crate) tail: Option<u32>,
+    /// Go on until the container ends
+    #[arg(long, short, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub(crate) follow: Option<bool>,
+    #[command(flatten)]
+    pub(crate) azure: AzureArguments,
+}

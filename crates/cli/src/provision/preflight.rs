@@ -1,0 +1,461 @@
+//! Everything that can be known before anything is created.
+//!
+//! [`gather`] asks, concurrently; [`verdict`] judges, without asking. A failure found here costs a second; the same
+//! failure found afterwards costs minutes and leaves things to clean up.
+
+use lifecycle::{Agent, AgentName};
+
+use crate::errors::Blame;
+use crate::services::{
+    Answer, ErrorKind, GroupView, Groups, Pool, Pools, ResourceGroup, ServiceError, Services, Subnet,
+    SubnetLookup, Usage,
+};
+use crate::settings::{NameChoice, Network, ProvisionSettings, Registration};
+
+/// What a subnet has to be delegated to.
+const DELEGATION: &str = "Microsoft.ContainerInstance/containerGroups";
+
+/// One reason why it would not work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// What was found, a sentence.
+    pub(crate) what: String,
+    /// What to do, a sentence.
+    pub(crate) remedy: String,
+    /// Whose it is.
+    pub(crate) blame: Blame,
+}
+
+/// What the services said.
+pub(crate) struct Facts {
+    pub(crate) pool: Answer<Option<Pool>>,
+    pub(crate) resource_group: Answer<Option<ResourceGroup>>,
+    pub(crate) subnet: Option<Answer<SubnetLookup>>,
+    pub(crate) usages: Option<Answer<Vec<Usage>>>,
+    /// What exists under a name that the user chose.
+    pub(crate) namesakes: Option<Namesakes>,
+}
+
+/// What exists under a name.
+pub(crate) struct Namesakes {
+    pub(crate) name: AgentName,
+    pub(crate) agent: Answer<Option<Agent>>,
+    pub(crate) group: Answer<Option<GroupView>>,
+}
+
+/// What preflight settled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ready {
+    /// The pool.
+    pub(crate) pool: Pool,
+    /// The region.
+    pub(crate) location: String,
+    /// What could not be checked, and what may surprise.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Asks the services.
+pub(crate) async fn gather(services: &impl Services, settings: &ProvisionSettings) -> Facts {
+    let explicit = match &settings.name {
+        NameChoice::Explicit(name) => Some(name),
+        NameChoice::Prefix(_) => None,
+    };
+    let devops = async {
+        let pool = services.pools().pool(&settings.pool).await;
+        let agent = match (explicit, &pool) {
+            (Some(name), Ok(Some(pool))) => services.pools().agent(pool.id, name).await,
+            _ => Ok(None),
+        };
+        (pool, agent)
+    };
+    let azure = async {
+        let subnet = async {
+            match &settings.network {
+                Some(network) => Some(services.groups().subnet(network).await),
+                None => None,
+            }
+        };
+        let (resource_group, subnet) = tokio::join!(services.groups().resource_group(), subnet);
+        let usages = match location(settings, &resource_group, subnet.as_ref()) {
+            Some(location) => Some(services.groups().usages(&location).await),
+            None => None,
+        };
+        (resource_group, subnet, usages)
+    };
+    let group = async {
+        match explicit {
+            Some(name) => services.groups().group(name).await,
+            None => Ok(None),
+        }
+    };
+    let ((pool, agent), (resource_group, subnet, usages), group) = tokio::join!(devops, azure, group);
+    let namesakes = explicit.map(|name| Namesakes { name: name.clone(), agent, group });
+    Facts { pool, resource_group, subnet, usages, namesakes }
+}
+
+/// The region: the chosen one, or the network's, which it has to be anyway, or the resource group's.
+fn location(
+    settings: &ProvisionSettings,
+    group: &Answer<Option<ResourceGroup>>,
+    subnet: Option<&Answer<SubnetLookup>>,
+) -> Option<String> {
+    let of_network = match subnet {
+        Some(Ok(SubnetLookup::Found(subnet))) => Some(subnet.location.clone()),
+        _ => None,
+    };
+    let of_group = group.as_ref().ok().and_then(Option::as_ref).map(|group| group.location.clone());
+    settings.location.clone().or(of_network).or(of_group)
+}
+
+/// Judges what was found.
+pub(crate) fn verdict(settings: &ProvisionSettings, facts: &Facts) -> Result<Ready, Vec<Finding>> {
+    let mut findings = Vec::new();
+    let mut warnings = Vec::new();
+    let location = location(settings, &facts.resource_group, facts.subnet.as_ref());
+    let pool = judge_pool(settings, &facts.pool, &mut findings);
+    judge_resource_group(settings, &facts.resource_group, &mut findings);
+    if let (Some(network), Some(subnet)) = (&settings.network, &facts.subnet) {
+        judge_subnet(network, subnet, location.as_deref(), (&mut findings, &mut warnings));
+    }
+    if let (Some(usages), Some(location)) = (&facts.usages, &location) {
+        judge_usages(settings, usages, location, (&mut findings, &mut warnings));
+    }
+    if let Some(namesakes) = &facts.namesakes {
+        judge_namesakes(namesakes, &mut findings);
+    }
+    findings.dedup();
+    match (pool, location) {
+        (Some(pool), Some(location)) if findings.is_empty() => {
+            Ok(Ready { pool: pool.clone(), location, warnings })
+        }
+        _ => Err(findings),
+    }
+}
+
+fn users(what: impl Into<String>, remedy: impl Into<String>) -> Finding {
+    Finding { what: what.into(), remedy: remedy.into(), blame: Blame::User }
+}
+
+fn of_service(doing: &str, error: &ServiceError) -> Finding {
+    let blame = match error.kind {
+        ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Taken | ErrorKind::Quota => Blame::User,
+        _ => Blame::Service,
+    };
+    Finding { what: format!("Could not {doing}: {}", error.what), remedy: error.remedy.clone(), blame }
+}
+
+fn judge_pool<'a>(
+    settings: &ProvisionSettings,
+    pool: &'a Answer<Option<Pool>>,
+    findings: &mut Vec<Finding>,
+) -> Option<&'a Pool> {
+    let name = &settings.pool;
+    let pool = match pool {
+        Err(error) => {
+            findings.push(of_service("look for the agent pool", error));
+            return None;
+        }
+        Ok(None) => {
+            findings.push(users(
+                format!("{} has no agent pool `{name}` that you may see.", settings.devops.organization),
+                "create it under Organization settings, Agent pools, or have whoever holds the token made an \
+                 administrator of it.",
+            ));
+            return None;
+        }
+        Ok(Some(pool)) => pool,
+    };
+    if pool.hosted {
+        findings.push(users(
+            format!("The agent pool `{name}` is Microsoft's own; no agent can be added to it."),
+            "create a self-hosted pool and give its name.",
+        ));
+    } else if pool.manageable == Some(false) && settings.registration == Registration::JustInTime {
+        findings.push(users(
+            format!("You may see the agent pool `{name}`, and may not add agents to it."),
+            "have whoever holds the token made an administrator of the pool (Agent pools, Security).",
+        ));
+    }
+    Some(pool)
+}
+
+fn judge_resource_group(
+    settings: &ProvisionSettings,
+    group: &Answer<Option<ResourceGroup>>,
+    findings: &mut Vec<Finding>,
+) {
+    let name = &settings.azure.resource_group;
+    match group {
+        Ok(Some(_)) => {}
+        Ok(None) => findings.push(users(
+            format!(
+                "There is no resource group `{name}` in the subscription {}.",
+                settings.azure.subscription
+            ),
+            format!("create it (`az group create --name {name} --location <region>`), or correct the name."),
+        )),
+        Err(error) => findings.push(of_service("look at the resource group", error)),
+    }
+}
+
+fn judge_subnet(
+    network: &Network,
+    subnet: &Answer<SubnetLookup>,
+    location: Option<&str>,
+    (findings, warnings): (&mut Vec<Finding>, &mut Vec<String>),
+) {
+    let Network { resource_group, virtual_network, subnet: name } = network;
+    let update = format!(
+        "az network vnet subnet update --resource-group {resource_group} --vnet-name {virtual_network} --name {name} \
+         --delegations {DELEGATION}"
+    );
+    match subnet {
+        Err(error) => findings.push(of_service("look at the subnet", error)),
+        Ok(SubnetLookup::Unknowable) => {
+            warnings.push(format!("the subnet {virtual_network}/{name} could not be checked beforehand"));
+        }
+        Ok(SubnetLookup::Missing) => findings.push(users(
+            format!("There is no subnet `{name}` in a virtual network `{virtual_network}` of `{resource_group}`."),
+            "correct --vnet, --subnet or --vnet-resource-group; the network has to be in the same subscription.",
+        )),
+        Ok(SubnetLookup::Found(subnet)) => {
+            findings.extend(delegation_finding(subnet, name, &update));
+            findings.extend(region_finding(subnet, virtual_network, location));
+            if !subnet.has_way_out {
+                warnings.push(format!(
+                    "the subnet {virtual_network}/{name} has no NAT gateway and no routes: its agents may not reach \
+                     Azure DevOps"
+                ));
+            }
+        }
+    }
+}
+
+fn delegation_finding(subnet: &Subnet, name: &str, update: &str) -> Option<Finding> {
+    if subnet.delegations.iter().any(|delegation| delegation.eq_ignore_ascii_case(DELEGATION)) {
+        return None;
+    }
+    let what = match subnet.delegations.first() {
+        None => format!("The subnet `{name}` is not delegated to container groups."),
+        Some(other) => format!("The subnet `{name}` is delegated to {other}, not to container groups."),
+    };
+    Some(users(what, format!("use a subnet for agents alone, and delegate it: `{update}`.")))
+}
+
+fn region_finding(subnet: &Subnet, network: &str, location: Option<&str>) -> Option<Finding> {
+    let location = location?;
+    (!subnet.location.eq_ignore_ascii_case(location)).then(|| {
+        users(
+            format!(
+                "The virtual network `{network}` is in {}, and the agent would be in {location}; a container group \
+                 can only join a network of its own region.",
+                subnet.location
+            ),
+            format!("use --location {}, or leave --location out.", subnet.location),
+        )
+    })
+}
+
+fn judge_usages(
+    settings: &ProvisionSettings,
+    usages: &Answer<Vec<Usage>>,
+    location: &str,
+    (findings, warnings): (&mut Vec<Finding>, &mut Vec<String>),
+) {
+    let usages = match usages {
+        Ok(usages) => usages,
+        Err(error) => {
+            warnings.push(format!("the quota in {location} could not be checked beforehand: {}", error.what));
+            return;
+        }
+    };
+    let wanted =
+        [("ContainerGroups", 1.0, "container groups"), ("StandardCores", settings.container.cpu, "cores")];
+    for (name, more, words) in wanted {
+        let Some(usage) = usages.iter().find(|usage| usage.name.eq_ignore_ascii_case(name)) else { continue };
+        if usage.used + more > usage.limit {
+            findings.push(users(
+                format!(
+                    "The subscription may have {} {words} in {location}, and {} are in use; this one needs {more} more.",
+                    usage.limit, usage.used
+                ),
+                "take down what is not needed (`ephemeral-agents list`), use another region, or ask for a higher \
+                 quota in the portal (Quotas, Container Instances).",
+            ));
+        }
+    }
+}
+
+fn judge_namesakes(namesakes: &Namesakes, findings: &mut Vec<Finding>) {
+    let name = &namesakes.name;
+    let remedy =
+        "give a name that was never used, or none to have one minted; what exists is never replaced.";
+    match &namesakes.agent {
+        Ok(None) => {}
+        Ok(Some(_)) => findings.push(users(format!("An agent named {name} exists in the pool."), remedy)),
+        Err(error) => findings.push(of_service("look for an agent of that name", error)),
+    }
+    match &namesakes.group {
+        Ok(None) => {}
+        Ok(Some(_)) => findings.push(users(format!("A container group named {name} exists."), remedy)),
+        Err(error) => findings.push(of_service("look for a container group of that name", error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lifecycle::AgentName;
+
+    use super::{Facts, Namesakes, verdict};
+    use crate::errors::Failure;
+    use crate::fake;
+    use crate::services::{ErrorKind, Pool, ResourceGroup, ServiceError, Subnet, SubnetLookup, Usage};
+    use crate::settings::ProvisionSettings;
+
+    fn facts() -> Facts {
+        Facts {
+            pool: Ok(Some(fake::pool())),
+            resource_group: Ok(Some(ResourceGroup { location: "westeurope".to_owned() })),
+            subnet: None,
+            usages: Some(Ok(vec![])),
+            namesakes: None,
+        }
+    }
+
+    fn subnet(location: &str, delegation: &str) -> Option<Result<SubnetLookup, ServiceError>> {
+        Some(Ok(SubnetLookup::Found(Subnet {
+            location: location.to_owned(),
+            has_way_out: true,
+            delegations: (!delegation.is_empty()).then(|| delegation.to_owned()).into_iter().collect(),
+        })))
+    }
+
+    fn in_network() -> ProvisionSettings {
+        ProvisionSettings { network: Some(fake::network()), ..fake::settings() }
+    }
+
+    fn said(settings: &ProvisionSettings, facts: &Facts) -> String {
+        match verdict(settings, facts) {
+            Ok(ready) => format!("ready in {}; {:?}", ready.location, ready.warnings),
+            Err(findings) => Failure::Preflight(findings).message().to_string(),
+        }
+    }
+
+    #[test]
+    fn nothing_wrong() {
+        assert_eq!(said(&fake::settings(), &facts()), "ready in westeurope; []");
+    }
+
+    #[test]
+    fn pools() {
+        let missing = Facts { pool: Ok(None), ..facts() };
+        insta::assert_snapshot!(said(&fake::settings(), &missing), @"
+        Nothing was created, because it would not work.
+          - https://dev.azure.com/contoso has no agent pool `private` that you may see.
+            To do: create it under Organization settings, Agent pools, or have whoever holds the token made an administrator of it.
+        ");
+        let hosted = Facts { pool: Ok(Some(Pool { hosted: true, ..fake::pool() })), ..facts() };
+        insta::assert_snapshot!(said(&fake::settings(), &hosted), @"
+        Nothing was created, because it would not work.
+          - The agent pool `private` is Microsoft's own; no agent can be added to it.
+            To do: create a self-hosted pool and give its name.
+        ");
+        let unmanageable =
+            Facts { pool: Ok(Some(Pool { manageable: Some(false), ..fake::pool() })), ..facts() };
+        insta::assert_snapshot!(said(&fake::settings(), &unmanageable), @"
+        Nothing was created, because it would not work.
+          - You may see the agent pool `private`, and may not add agents to it.
+            To do: have whoever holds the token made an administrator of the pool (Agent pools, Security).
+        ");
+    }
+
+    #[test]
+    fn all_findings_are_said_at_once() {
+        let error = ServiceError {
+            kind: ErrorKind::Refused,
+            what: "Azure: no right to read it".to_owned(),
+            remedy: "ask for the role Reader.".to_owned(),
+        };
+        let wrong = Facts { pool: Ok(None), resource_group: Ok(None), subnet: Some(Err(error)), ..facts() };
+        insta::assert_snapshot!(said(&in_network(), &wrong), @"
+        Nothing was created, because it would not work.
+          - https://dev.azure.com/contoso has no agent pool `private` that you may see.
+            To do: create it under Organization settings, Agent pools, or have whoever holds the token made an administrator of it.
+          - There is no resource group `agents` in the subscription 00000000-1111-2222-3333-444444444444.
+            To do: create it (`az group create --name agents --location <region>`), or correct the name.
+          - Could not look at the subnet: Azure: no right to read it
+            To do: ask for the role Reader.
+        ");
+    }
+
+    #[test]
+    fn defect_07_the_region_has_to_be_the_networks() {
+        let delegated = "Microsoft.ContainerInstance/containerGroups";
+        let elsewhere = Facts { subnet: subnet("northeurope", delegated), ..facts() };
+        assert_eq!(
+            said(&in_network(), &elsewhere),
+            "ready in northeurope; []",
+            "nobody chose: the network's"
+        );
+        let chosen = ProvisionSettings { location: Some("westeurope".to_owned()), ..in_network() };
+        insta::assert_snapshot!(said(&chosen, &elsewhere), @"
+        Nothing was created, because it would not work.
+          - The virtual network `network` is in northeurope, and the agent would be in westeurope; a container group can only join a network of its own region.
+            To do: use --location northeurope, or leave --location out.
+        ");
+    }
+
+    #[test]
+    fn subnets() {
+        let bare = Facts { subnet: subnet("westeurope", ""), ..facts() };
+        insta::assert_snapshot!(said(&in_network(), &bare), @"
+        Nothing was created, because it would not work.
+          - The subnet `for-agents` is not delegated to container groups.
+            To do: use a subnet for agents alone, and delegate it: `az network vnet subnet update --resource-group networks --vnet-name network --name for-agents --delegations Microsoft.ContainerInstance/containerGroups`.
+        ");
+        let closed = Facts {
+            subnet: Some(Ok(SubnetLookup::Found(Subnet {
+                location: "westeurope".to_owned(),
+                delegations: vec!["Microsoft.ContainerInstance/containerGroups".to_owned()],
+                has_way_out: false,
+            }))),
+            ..facts()
+        };
+        assert!(
+            said(&in_network(), &closed).contains("has no NAT gateway"),
+            "a warning, as it may be peered"
+        );
+        let missing = Facts { subnet: Some(Ok(SubnetLookup::Missing)), ..facts() };
+        assert!(said(&in_network(), &missing).contains("There is no subnet `for-agents`"));
+        let unknowable = Facts { subnet: Some(Ok(SubnetLookup::Unknowable)), ..facts() };
+        assert!(said(&in_network(), &unknowable).starts_with("ready in westeurope"));
+    }
+
+    #[test]
+    fn quotas() {
+        let usage = |name: &str, used, limit| Usage { name: name.to_owned(), used, limit };
+        let room = Facts { usages: Some(Ok(vec![usage("StandardCores", 9.0, 10.0)])), ..facts() };
+        assert_eq!(said(&fake::settings(), &room), "ready in westeurope; []", "exactly enough is enough");
+        let full = Facts { usages: Some(Ok(vec![usage("ContainerGroups", 100.0, 100.0)])), ..facts() };
+        insta::assert_snapshot!(said(&fake::settings(), &full), @"
+        Nothing was created, because it would not work.
+          - The subscription may have 100 container groups in westeurope, and 100 are in use; this one needs 1 more.
+            To do: take down what is not needed (`ephemeral-agents list`), use another region, or ask for a higher quota in the portal (Quotas, Container Instances).
+        ");
+    }
+
+    #[test]
+    fn a_chosen_name_that_exists_is_never_taken_over() {
+        let namesakes = Namesakes {
+            name: AgentName::new("mine").expect("valid"),
+            agent: Ok(Some(fake::agent("mine"))),
+            group: Ok(None),
+        };
+        let taken = Facts { namesakes: Some(namesakes), ..facts() };
+        insta::assert_snapshot!(said(&fake::settings(), &taken), @"
+        Nothing was created, because it would not work.
+          - An agent named mine exists in the pool.
+            To do: give a name that was never used, or none to have one minted; what exists is never replaced.
+        ");
+    }
+}

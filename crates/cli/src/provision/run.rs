@@ -1,0 +1,324 @@
+//! The run of `provision`: the steps, and the way back from each.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use lifecycle::AgentName;
+use tokio::time::{Instant, sleep};
+
+use super::diagnose::{Diagnosis, Evidence, LOG_LINES};
+use super::plan::{Circumstances, GroupPlan, plan};
+use super::preflight::{Ready, gather, verdict};
+use super::take_down::{AgentRecord, Pair, TakenDown, take_down};
+use super::wait::{Next, Seen, Why, next, progress};
+use crate::errors::{Failure, Leftovers};
+use crate::interrupts::Interrupts;
+use crate::report::Report;
+use crate::services::{Answer, ErrorKind, Groups, Pools, ServiceError, Services};
+use crate::settings::{NameChoice, ProvisionSettings, Registration};
+
+/// How long a request that creates something may go on after an interruption: with its answer we know what to take
+/// down. A cancelled pipeline gives ten seconds in all.
+const SETTLE: Duration = Duration::from_secs(3);
+/// How long a failed agent that is kept may stay.
+const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
+
+/// What was provisioned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Provisioned {
+    /// Name of the agent and its container group.
+    pub(crate) name: AgentName,
+    /// Resource id of the container group.
+    pub(crate) container_group_id: String,
+    /// Whether it was waited for and is online.
+    pub(crate) online: bool,
+}
+
+/// The resource id of a container group.
+pub(crate) fn container_group_id(settings: &ProvisionSettings, name: &AgentName) -> String {
+    format!(
+        "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.ContainerInstance/containerGroups/{name}",
+        settings.azure.subscription, settings.azure.resource_group
+    )
+}
+
+/// Provisions an agent, or takes down what was created and says why.
+pub(crate) async fn provision(
+    services: &impl Services,
+    settings: &ProvisionSettings,
+    report: &Report,
+    interrupts: &Interrupts,
+) -> Result<Provisioned, Failure> {
+    let ready = tokio::select! {
+        biased;
+        () = interrupts.first() => return Err(Failure::Interrupted { taken_down: None }),
+        ready = preflight(services, settings, report) => ready?,
+    };
+    let name = choose_name(services, settings)?;
+    let pair =
+        Pair { name, pool_id: Some(ready.pool.id), agent: AgentRecord::None.into(), group: false.into() };
+    let attempt = Attempt { services, settings, report, interrupts, ready: &ready, pair: &pair };
+    let outcome = {
+        let mut steps = pin!(attempt.steps());
+        tokio::select! {
+            biased;
+            outcome = &mut steps => outcome,
+            () = settled(interrupts) => Err(attempt.interrupted()),
+        }
+    };
+    match outcome {
+        Ok(provisioned) => Ok(provisioned),
+        Err(failure) => Err(attempt.undo(failure).await),
+    }
+}
+
+/// Asks and judges, before anything is created.
+pub(crate) async fn preflight(
+    services: &impl Services,
+    settings: &ProvisionSettings,
+    report: &Report,
+) -> Result<Ready, Failure> {
+    report.progress("checking pool, resource group, network and quota");
+    let facts = gather(services, settings).await;
+    let ready = verdict(settings, &facts).map_err(Failure::Preflight)?;
+    for warning in &ready.warnings {
+        report.warning(warning);
+    }
+    Ok(ready)
+}
+
+/// The name: the user's, or one that was never used.
+pub(crate) fn choose_name(
+    services: &impl Services,
+    settings: &ProvisionSettings,
+) -> Result<AgentName, Failure> {
+    match &settings.name {
+        NameChoice::Explicit(name) => Ok(name.clone()),
+        NameChoice::Prefix(prefix) => {
+            AgentName::mint(prefix, settings.run, services.now(), services.random())
+                .map_err(|why| Failure::Internal(format!("no name could be made from {prefix:?}: {why}")))
+        }
+    }
+}
+
+async fn settled(interrupts: &Interrupts) {
+    interrupts.first().await;
+    tokio::select! {
+        () = sleep(SETTLE) => {}
+        () = interrupts.second() => {}
+    }
+}
+
+struct Attempt<'a, S> {
+    services: &'a S,
+    settings: &'a ProvisionSettings,
+    report: &'a Report,
+    interrupts: &'a Interrupts,
+    ready: &'a Ready,
+    pair: &'a Pair,
+}
+
+impl<S: Services> Attempt<'_, S> {
+    async fn steps(&self) -> Result<Provisioned, Failure> {
+        let name = &self.pair.name;
+        let registered = match self.settings.registration {
+            Registration::JustInTime => Some(self.register().await?),
+            Registration::Token(_) => None,
+        };
+        self.stop_if_interrupted()?;
+        let circumstances = Circumstances {
+            name,
+            pool: &self.ready.pool,
+            location: &self.ready.location,
+            registered: registered.as_ref().map(|agent| (agent.agent_id, &agent.configuration)),
+            now: self.services.now(),
+        };
+        self.create(&plan(self.settings, &circumstances)).await?;
+        self.stop_if_interrupted()?;
+        let online = match self.settings.life.online_timeout {
+            Some(limit) => self.wait(limit).await.map(|()| true)?,
+            None => false,
+        };
+        let container_group_id = container_group_id(self.settings, name);
+        Ok(Provisioned { name: name.clone(), container_group_id, online })
+    }
+
+    async fn register(&self) -> Result<crate::services::Registered, Failure> {
+        let name = &self.pair.name;
+        self.report.progress(&format!("registering {name} in the pool {}", self.ready.pool.name));
+        self.pair.agent.set(AgentRecord::Asked);
+        match self.services.pools().register(&self.ready.pool, name, &self.settings.new_agent()).await {
+            Ok(registered) => {
+                self.pair.agent.set(AgentRecord::Known(registered.agent_id));
+                Ok(registered)
+            }
+            Err(error) => {
+                // An agent that was there before us is not ours to remove.
+                if error.kind == ErrorKind::Taken || error.kind == ErrorKind::Refused {
+                    self.pair.agent.set(AgentRecord::None);
+                }
+                Err(failed("register the agent", error))
+            }
+        }
+    }
+
+    async fn create(&self, plan: &GroupPlan) -> Result<(), Failure> {
+        let name = &self.pair.name;
+        self.report.progress(&format!("creating the container group {name} in {}", self.ready.location));
+        self.pair.group.set(true);
+        if matches!(self.settings.registration, Registration::Token(_)) {
+            self.pair.agent.set(AgentRecord::Asked);
+        }
+        let outcome = match self.services.groups().create(plan).await {
+            Err(error) if error.kind == ErrorKind::Indeterminate => self.was_created(error).await,
+            outcome => outcome,
+        };
+        outcome.map_err(|error| {
+            if error.kind == ErrorKind::Taken {
+                self.pair.group.set(false);
+            }
+            failed("create the container group", error)
+        })
+    }
+
+    /// The answer was lost; whether the group was created can be seen.
+    async fn was_created(&self, error: ServiceError) -> Answer<()> {
+        match self.services.groups().group(&self.pair.name).await? {
+            Some(group) if group.ownership().is_some() => Ok(()),
+            _ => Err(error),
+        }
+    }
+
+    async fn wait(&self, limit: Duration) -> Result<(), Failure> {
+        let begin = Instant::now();
+        loop {
+            let (agent, group) = tokio::join!(
+                self.services.pools().agent(self.ready.pool.id, &self.pair.name),
+                self.services.groups().group(&self.pair.name)
+            );
+            let pause = match (agent, group) {
+                (Ok(agent), Ok(group)) => {
+                    self.report.progress(&progress(group.as_ref()));
+                    let seen = Seen { agent: agent.as_ref(), group: group.as_ref() };
+                    match next(seen, begin.elapsed(), limit) {
+                        Next::Online => return Ok(()),
+                        Next::GiveUp(why) => return Err(self.diagnose(why, group).await),
+                        Next::Wait(pause) => pause,
+                    }
+                }
+                (Err(error), _) | (_, Err(error)) => self.tolerate(error, begin.elapsed(), limit).await?,
+            };
+            tokio::select! {
+                biased;
+                () = self.interrupts.first() => return Err(self.interrupted()),
+                () = sleep(pause) => {}
+            }
+        }
+    }
+
+    /// A service that hiccups while we wait is asked again; one that refuses is not.
+    async fn tolerate(
+        &self,
+        error: ServiceError,
+        waited: Duration,
+        limit: Duration,
+    ) -> Result<Duration, Failure> {
+        if error.kind == ErrorKind::Refused {
+            return Err(failed("see whether the agent is online", error));
+        }
+        if waited >= limit {
+            return Err(self.diagnose(Why::TimedOut(limit), None).await);
+        }
+        self.report.warning(&error.what);
+        Ok(Duration::from_secs(5).min(limit.saturating_sub(waited)))
+    }
+
+    async fn diagnose(&self, why: Why, group: Option<crate::services::GroupView>) -> Failure {
+        self.report.progress("looking for the reason");
+        let log = self.services.groups().logs(&self.pair.name, Some(LOG_LINES)).await.ok().flatten();
+        let evidence = Evidence {
+            why,
+            group: group.as_ref(),
+            log: log.as_deref(),
+            image: &self.settings.container.image,
+            in_network: self.settings.network.is_some(),
+        };
+        let diagnosis = Box::new(Diagnosis::of(&evidence));
+        Failure::NotOnline { name: self.pair.name.clone(), diagnosis, kept: None }
+    }
+
+    fn stop_if_interrupted(&self) -> Result<(), Failure> {
+        if self.interrupts.happened() { Err(self.interrupted()) } else { Ok(()) }
+    }
+
+    fn interrupted(&self) -> Failure {
+        Failure::Interrupted { taken_down: None }
+    }
+
+    /// Takes down what exists, or keeps it where that was asked for.
+    async fn undo(&self, failure: Failure) -> Failure {
+        if self.pair.remains().is_empty() {
+            return failure;
+        }
+        if let Failure::NotOnline { name, diagnosis, .. } = &failure
+            && self.settings.life.keep_on_error
+            && self.keep().await.is_ok()
+        {
+            let kept = Some(self.removing_command());
+            return Failure::NotOnline { name: name.clone(), diagnosis: diagnosis.clone(), kept };
+        }
+        self.report.progress(&format!("taking down {}", self.pair.name));
+        let taken_down = tokio::select! {
+            biased;
+            () = self.interrupts.second() => TakenDown::Left(self.pair.remains()),
+            taken_down = take_down(self.services, self.pair) => taken_down,
+        };
+        let left = match taken_down {
+            TakenDown::Done => {
+                return match failure {
+                    Failure::Interrupted { .. } => {
+                        Failure::Interrupted { taken_down: Some(self.pair.name.clone()) }
+                    }
+                    other => other,
+                };
+            }
+            TakenDown::JobRunning => vec![format!("the agent {}, which runs a job by now", self.pair.name)],
+            TakenDown::Left(left) => left,
+        };
+        let leftovers = Leftovers { left, command: self.removing_command() };
+        Failure::LeftBehind { cause: Box::new(failure), leftovers }
+    }
+
+    /// Keeps a failed agent for a look: it gets no job, and after a day anybody may take it down.
+    async fn keep(&self) -> Answer<()> {
+        let group = self.services.groups().group(&self.pair.name).await?;
+        if let AgentRecord::Known(id) = self.pair.agent.get() {
+            self.services.pools().disable(self.ready.pool.id, id).await?;
+        }
+        if let Some(group) = group
+            && let Some(ownership) = group.ownership()
+        {
+            let expires_at = self.services.now().after(KEPT_FOR);
+            let mut tags = group.tags.clone();
+            tags.extend(lifecycle::OwnershipTags { expires_at, ..ownership }.to_map());
+            self.services.groups().retag(&self.pair.name, &tags).await?;
+        }
+        Ok(())
+    }
+
+    fn removing_command(&self) -> String {
+        let azure = &self.settings.azure;
+        format!(
+            "ephemeral-agents deprovision {} --subscription {} --resource-group {} --organization {} --pool '{}'",
+            self.pair.name,
+            azure.subscription,
+            azure.resource_group,
+            self.settings.devops.organization,
+            self.ready.pool.name
+        )
+    }
+}
+
+fn failed(doing: &str, error: ServiceError) -> Failure {
+    Failure::Service { doing: doing.to_owned(), error }
+}

@@ -1,0 +1,123 @@
+//! Taking a pair down: disable, unregister, delete the group until it is gone. Used after a failure or an
+//! interruption, and by `deprovision`.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use lifecycle::{AgentName, Removal};
+use tokio::time::{Instant, sleep};
+
+use crate::services::{Answer, ErrorKind, Groups, Pools, ServiceError, Services};
+
+/// Between two looks at a group that is being deleted.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// How long a group may take to go. Usually seconds; a group that is still being created takes longest.
+const GONE_WITHIN: Duration = Duration::from_secs(180);
+
+/// What may exist of an agent in its pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AgentRecord {
+    /// Nothing, for certain.
+    None,
+    /// It was asked for, by us or by its container: if there is one of that name, it is this.
+    Asked,
+    /// There is one of this id.
+    Known(u64),
+}
+
+/// A pair that exists in part. What is taken down is struck off as it goes, so that an interruption can say what is
+/// left.
+pub(crate) struct Pair {
+    /// Its name.
+    pub(crate) name: AgentName,
+    /// Its pool, if that is known.
+    pub(crate) pool_id: Option<u64>,
+    /// Its agent.
+    pub(crate) agent: Cell<AgentRecord>,
+    /// Whether it may have a container group.
+    pub(crate) group: Cell<bool>,
+}
+
+/// How far taking down came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TakenDown {
+    /// Nothing is left.
+    Done,
+    /// Its agent runs a job: disabled, and otherwise left alone.
+    JobRunning,
+    /// Something is left, with the reasons.
+    Left(Vec<String>),
+}
+
+impl Pair {
+    /// What is left of it, in words, by what is known without asking.
+    pub(crate) fn remains(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        if self.agent.get() != AgentRecord::None {
+            left.push(format!("the agent {} in its pool", self.name));
+        }
+        if self.group.get() {
+            left.push(format!("the container group {}", self.name));
+        }
+        left
+    }
+}
+
+/// Takes a pair down. A failure with the agent does not keep the group alive, which costs money; a job does.
+pub(crate) async fn take_down(services: &impl Services, pair: &Pair) -> TakenDown {
+    let mut left = Vec::new();
+    match retire_agent(services, pair).await {
+        Ok(Removal::JobRunning) => return TakenDown::JobRunning,
+        Ok(Removal::Removed | Removal::AlreadyGone) => pair.agent.set(AgentRecord::None),
+        Err(error) => left.push(format!("the agent {} in its pool: {}", pair.name, error.what)),
+    }
+    match delete_group(services, pair).await {
+        Ok(()) => pair.group.set(false),
+        Err(error) => left.push(format!("the container group {}: {}", pair.name, error.what)),
+    }
+    if left.is_empty() { TakenDown::Done } else { TakenDown::Left(left) }
+}
+
+async fn retire_agent(services: &impl Services, pair: &Pair) -> Answer<Removal> {
+    let Some(pool_id) = pair.pool_id else { return Ok(Removal::AlreadyGone) };
+    let agent_id = match pair.agent.get() {
+        AgentRecord::None => return Ok(Removal::AlreadyGone),
+        AgentRecord::Known(id) => id,
+        AgentRecord::Asked => match services.pools().agent(pool_id, &pair.name).await? {
+            Some(agent) => agent.id,
+            None => return Ok(Removal::AlreadyGone),
+        },
+    };
+    pair.agent.set(AgentRecord::Known(agent_id));
+    // Removing is what counts; disabling first only keeps a job from coming in between.
+    if let Err(error) = services.pools().disable(pool_id, agent_id).await {
+        tracing::debug!(agent_id, %error, "not disabled");
+    }
+    services.pools().remove(pool_id, agent_id).await
+}
+
+async fn delete_group(services: &impl Services, pair: &Pair) -> Answer<()> {
+    if !pair.group.get() {
+        return Ok(());
+    }
+    let begin = Instant::now();
+    loop {
+        // Deleting once is not enough where the group was still being created: it may come into being afterwards.
+        match services.groups().delete(&pair.name).await {
+            Ok(()) => {}
+            Err(error) if error.kind == ErrorKind::Indeterminate && begin.elapsed() < GONE_WITHIN => {}
+            Err(error) => return Err(error),
+        }
+        if services.groups().group(&pair.name).await?.is_none() {
+            return Ok(());
+        }
+        if begin.elapsed() >= GONE_WITHIN {
+            return Err(ServiceError {
+                kind: ErrorKind::Unavailable,
+                what: format!("still there {} s after it was deleted", GONE_WITHIN.as_secs()),
+                remedy: "look again later.".to_owned(),
+            });
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}

@@ -1,0 +1,142 @@
+//! The only place that knows which client crate does what: the traits of `services`, implemented with them.
+
+mod failures;
+mod groups;
+mod pools;
+mod spec;
+
+use std::time::SystemTime;
+
+use azure_http::identity::{self, IdentityId, METADATA_ENDPOINT, ServicePrincipal, TokenFile};
+use azure_http::{Auth, Cloud, Credential, HttpError, Pipeline, PipelineOptions};
+use lifecycle::Timestamp;
+
+pub(crate) use groups::AzureGroups;
+use pools::DevOpsPools;
+
+use crate::errors::Failure;
+use crate::services::Services;
+use crate::settings::environment::Environment;
+use crate::settings::{Azure, AzureCredential, DevOps, DevOpsCredential};
+
+/// Where a managed identity is asked for, if not at the usual address.
+const IDENTITY_ENDPOINT_VARIABLE: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
+
+/// The real services.
+pub(crate) struct Live {
+    pipeline: Pipeline,
+    pools: DevOpsPools,
+    groups: AzureGroups,
+}
+
+impl Live {
+    /// Makes the clients. Sends nothing, except to ask a custom cloud where its authority is.
+    pub(crate) async fn connect(
+        azure: &Azure,
+        devops: &DevOps,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
+        let connection = Connection::open(azure, environment).await?;
+        let auth = match &devops.credential {
+            DevOpsCredential::PersonalAccessToken(token) => Auth::Basic(token.clone()),
+            DevOpsCredential::Bearer(token) => Auth::Bearer(token.clone()),
+            DevOpsCredential::SameAsAzure => Auth::Entra {
+                credential: connection.credential.clone(),
+                scope: identity::DEVOPS_SCOPE.to_owned(),
+            },
+        };
+        let pools = DevOpsPools::new(connection.pipeline.clone(), devops, auth)
+            .map_err(|error| unusable("reach Azure DevOps", &error))?;
+        Ok(Self {
+            pipeline: connection.pipeline.clone(),
+            pools,
+            groups: AzureGroups::new(&connection, azure),
+        })
+    }
+
+    /// How many requests were sent so far.
+    pub(crate) fn requests_sent(&self) -> u64 {
+        self.pipeline.requests_sent()
+    }
+}
+
+impl Services for Live {
+    type Pools = DevOpsPools;
+    type Groups = AzureGroups;
+
+    fn pools(&self) -> &DevOpsPools {
+        &self.pools
+    }
+
+    fn groups(&self) -> &AzureGroups {
+        &self.groups
+    }
+
+    fn now(&self) -> Timestamp {
+        // A clock before 1970 is a clock at its beginning.
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp(since.as_secs())
+    }
+
+    fn random(&self) -> u64 {
+        rand::random()
+    }
+}
+
+/// A pipeline, and who sends through it.
+struct Connection {
+    pipeline: Pipeline,
+    cloud: Cloud,
+    credential: Credential,
+}
+
+impl Connection {
+    async fn open(azure: &Azure, environment: &Environment) -> Result<Self, Failure> {
+        let failed = |error: HttpError| unusable("reach Azure", &error);
+        let mut options = PipelineOptions::new(concat!("ephemeral-agents/", env!("CARGO_PKG_VERSION")));
+        options.extra_ca_pem.extend(azure.extra_ca.clone());
+        let pipeline = Pipeline::new(options).map_err(failed)?;
+        let cloud = Cloud::discover(&pipeline, azure.cloud.as_str()).await.map_err(failed)?;
+        let credential = credential(&pipeline, &cloud, &azure.credential, environment).map_err(failed)?;
+        Ok(Self { pipeline, cloud, credential })
+    }
+}
+
+fn credential(
+    pipeline: &Pipeline,
+    cloud: &Cloud,
+    chosen: &AzureCredential,
+    environment: &Environment,
+) -> Result<Credential, HttpError> {
+    let principal = |tenant: &String, client: &String| ServicePrincipal {
+        tenant: tenant.clone(),
+        client: client.clone(),
+    };
+    match chosen {
+        AzureCredential::ClientSecret { tenant, client, secret } => {
+            identity::client_secret(pipeline, cloud, principal(tenant, client), secret.clone())
+        }
+        AzureCredential::ClientCertificate { tenant, client, pem } => {
+            identity::client_certificate(pipeline, cloud, principal(tenant, client), pem)
+        }
+        AzureCredential::Federated { tenant, client, token_file } => {
+            identity::federated(pipeline, cloud, principal(tenant, client), TokenFile(token_file.clone()))
+        }
+        AzureCredential::ManagedIdentity(id) => {
+            let id = id.as_deref().map_or(IdentityId::SystemAssigned, IdentityId::parse);
+            let endpoint = environment.get(IDENTITY_ENDPOINT_VARIABLE).unwrap_or(METADATA_ENDPOINT);
+            let endpoint = endpoint.parse().map_err(|error: url::ParseError| HttpError::Settings {
+                what: format!("the managed identity endpoint in {IDENTITY_ENDPOINT_VARIABLE}"),
+                detail: error.to_string(),
+            })?;
+            Ok(identity::managed_identity(pipeline, id, endpoint))
+        }
+        AzureCredential::AzureCli => {
+            identity::azure_cli(environment.get("AZURE_TENANT_ID").map(str::to_owned))
+        }
+    }
+}
+
+fn unusable(doing: &str, error: &HttpError) -> Failure {
+    Failure::Service { doing: doing.to_owned(), error: failures::from_http(error) }
+}
