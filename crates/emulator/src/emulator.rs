@@ -100,6 +100,8 @@ pub struct Emulator {
     pub signing_key: SigningKey,
     /// What runs container groups.
     pub runtime: Runtime,
+    /// The agent package that it serves.
+    pub(crate) packages: crate::devops::Packages,
     state: Mutex<State>,
     changes: watch::Sender<u64>,
     effects: mpsc::UnboundedSender<Effect>,
@@ -277,6 +279,7 @@ impl Running {
             ca_pem: identity.ca_pem,
             signing_key,
             runtime,
+            packages: crate::devops::Packages::default(),
             state: Mutex::new(state),
             changes,
             effects,

@@ -56,6 +56,7 @@ impl Routers {
         crate::arm::routes(&mut routers.arm);
         crate::devops::routes(&mut routers.devops);
         crate::pipelines::routes(&mut routers.devops);
+        crate::devops::control_routes(&mut routers.control);
         crate::pipelines::control_routes(&mut routers.control);
         crate::control::routes(&mut routers.control);
         routers

@@ -45,3 +45,14 @@ pub(crate) fn carry_out_hosted(_emulator: &Arc<Emulator>, command: HostedAgentCo
 
 /// Ends the hosted agents that run.
 pub(crate) async fn end_hosted_agents(_emulator: &Arc<Emulator>) {}
+
+/// An agent got a job.
+pub(crate) fn job_assigned(_state: &mut crate::State, _plan: uuid::Uuid, _job: uuid::Uuid, _agent: &str) {}
+
+/// A job ended.
+pub(crate) fn job_finished(_state: &mut crate::State, _plan: uuid::Uuid, _job: uuid::Uuid, _result: &str) {}
+
+/// The name of a service connection, if a pipeline may use it.
+pub(crate) fn service_connection(_state: &crate::State, _id: uuid::Uuid) -> Option<String> {
+    None
+}

@@ -1,0 +1,167 @@
+//! The agent package: made from the stand-in agent when somebody first asks for it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use hyper::Method;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::wire::{Refusal, collection, time};
+use super::{Call, endpoint};
+use crate::Emulator;
+use crate::http::{Reply, Request, Router};
+use crate::options::Options;
+use crate::world::ORGANIZATION;
+
+/// Version of the agent.
+pub(super) const VERSION: &str = "4.275.0";
+const PLATFORM: &str = "linux-x64";
+/// The scripts and texts of the package, which are the stand-in agent's own.
+const TEXTS: [(&str, &str, u32); 4] = [
+    ("config.sh", include_str!("../../../stand-in-agent/package/config.sh"), 0o755),
+    ("run.sh", include_str!("../../../stand-in-agent/package/run.sh"), 0o755),
+    ("env.sh", include_str!("../../../stand-in-agent/package/env.sh"), 0o755),
+    ("license.html", include_str!("../../../stand-in-agent/package/license.html"), 0o644),
+];
+
+/// The package once it is made, or why it cannot be.
+#[derive(Default)]
+pub(crate) struct Packages(OnceLock<Result<Package, String>>);
+
+impl std::fmt::Debug for Packages {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Packages(made: {})", self.0.get().is_some())
+    }
+}
+
+struct Package {
+    bytes: Vec<u8>,
+    hash: String,
+}
+
+impl Package {
+    fn make(program: &Path) -> std::io::Result<Self> {
+        let program = std::fs::read(program)?;
+        // Speed matters more than size: it goes over loopback.
+        let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut archive = tar::Builder::new(gzip);
+        let mut add = |path: &str, bytes: &[u8], mode: u32| {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(mode);
+            header.set_entry_type(tar::EntryType::Regular);
+            archive.append_data(&mut header, path, bytes)
+        };
+        for (name, text, mode) in TEXTS {
+            add(name, text.as_bytes(), mode)?;
+        }
+        add("bin/Agent.Listener", &program, 0o755)?;
+        let mut gzip = archive.into_inner()?;
+        gzip.flush()?;
+        let bytes = gzip.finish()?;
+        let hash = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Self { bytes, hash })
+    }
+}
+
+/// Where the stand-in agent is: as the options say, or beside this program (or the folder above, where tests run).
+fn stand_in_agent(options: &Options) -> Result<PathBuf, String> {
+    if let Some(path) = &options.stand_in_agent {
+        return Ok(path.clone());
+    }
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let beside = program.ancestors().skip(1).take(2).map(|folder| folder.join("stand-in-agent"));
+    let mut there = beside.filter(|path| path.is_file());
+    there.next().ok_or_else(|| {
+        format!("no stand-in-agent beside {}: build it, or name it with --stand-in-agent", program.display())
+    })
+}
+
+/// Looks at the package, which is made the first time.
+async fn with_package<T: Send + 'static>(
+    emulator: &Arc<Emulator>,
+    look: impl FnOnce(&Package) -> T + Send + 'static,
+) -> Option<T> {
+    let emulator = Arc::clone(emulator);
+    let looked = tokio::task::spawn_blocking(move || {
+        let made = emulator.packages.0.get_or_init(|| {
+            let path = stand_in_agent(&emulator.options)?;
+            Package::make(&path).map_err(|error| format!("cannot pack {}: {error}", path.display()))
+        });
+        match made {
+            Ok(package) => Some(look(package)),
+            Err(error) => {
+                tracing::warn!("there is no agent package: {error}");
+                None
+            }
+        }
+    });
+    looked.await.ok().flatten()
+}
+
+/// Adds the routes. The download itself is open, as the service's is.
+pub(super) fn routes(router: &mut Router) {
+    const PACKAGES: &str = "_apis/distributedtask/packages/{type}";
+    endpoint(router, Method::GET, PACKAGES, list);
+    endpoint(router, Method::GET, &format!("{PACKAGES}/{{platform}}"), list);
+    endpoint(router, Method::GET, &format!("{PACKAGES}/{{platform}}/{{version}}"), get);
+    router.on(Method::GET, "/{organization}/_apis/packages-content/agent/{version}/{file}", download);
+}
+
+fn file_name(kind: &str) -> String {
+    let stem = if kind.eq_ignore_ascii_case("agent") { "vsts-agent" } else { "pipelines-agent" };
+    format!("{stem}-{PLATFORM}-{VERSION}.tar.gz")
+}
+
+/// The packages of the path's type, and of the platform that path or query names.
+async fn found(call: &Call) -> Vec<Value> {
+    let kind = call.request.param("type").to_owned();
+    let in_path = Some(call.request.param("platform")).filter(|platform| !platform.is_empty());
+    let platform = in_path.or_else(|| call.request.query.get("platform")).unwrap_or(PLATFORM);
+    let known = ["agent", "pipelines-agent"].iter().any(|known| known.eq_ignore_ascii_case(&kind));
+    if !known || !platform.eq_ignore_ascii_case(PLATFORM) {
+        return Vec::new();
+    }
+    let Some(hash) = with_package(&call.emulator, |package| package.hash.clone()).await else { return Vec::new() };
+    let (file, base) = (file_name(&kind), &call.request.base_url);
+    let mut numbers = VERSION.split('.').filter_map(|number| number.parse::<u64>().ok());
+    let mut number = || numbers.next().unwrap_or_default();
+    vec![json!({
+        "type": kind, "platform": PLATFORM, "createdOn": time(call.emulator.read(|state| state.now)),
+        "version": {"major": number(), "minor": number(), "patch": number()},
+        "downloadUrl": format!("{base}/{ORGANIZATION}/_apis/packages-content/agent/{VERSION}/{file}"),
+        "hashValue": hash, "infoUrl": "https://go.microsoft.com/fwlink/?LinkId=798199", "filename": file,
+    })]
+}
+
+async fn list(call: Call) -> Result<Reply, Reply> {
+    Ok(Reply::json(200, &collection(&found(&call).await)))
+}
+
+async fn get(call: Call) -> Result<Reply, Reply> {
+    let version = call.request.param("version").to_owned();
+    match found(&call).await.into_iter().next().filter(|_| version == VERSION) {
+        Some(package) => Ok(Reply::json(200, &package)),
+        None => {
+            let message = format!("The agent package of version {version} cannot be found.");
+            Err(Refusal::new(404, "PackageNotFoundException", message).into())
+        }
+    }
+}
+
+async fn download(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Reply> {
+    let missing = || Reply::text(404, "text/plain", "There is no such package.");
+    let known = ["agent", "pipelines-agent"].iter().any(|kind| file_name(kind) == request.param("file"));
+    if !known || request.param("version") != VERSION || emulator.read(|state| state.faults.is_on("devops.package-missing")) {
+        return Err(missing());
+    }
+    let mut bytes = with_package(&emulator, |package| package.bytes.clone()).await.ok_or_else(missing)?;
+    if emulator.read(|state| state.faults.is_on("devops.package-corrupt"))
+        && let Some(last) = bytes.last_mut()
+    {
+        *last ^= 1;
+    }
+    Ok(Reply::bytes(200, "application/gzip", bytes))
+}

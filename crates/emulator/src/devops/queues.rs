@@ -1,0 +1,89 @@
+//! Queues: the pools that the project may use.
+
+use std::collections::BTreeMap;
+
+use hyper::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::pools::{Pool, first_pools};
+use super::wire::{Refusal, collection};
+use super::{Call, endpoint};
+use crate::http::{Reply, Router};
+
+/// A queue of the project.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Queue {
+    /// Its id, which is not the pool's.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// The pool behind it.
+    pub pool_id: u64,
+}
+
+/// Queue ids are this far from the ids of their pools, so that whoever mixes them up finds out.
+const OFFSET: u64 = 15;
+
+/// A queue for each of the first pools.
+pub(super) fn first_queues() -> BTreeMap<u64, Queue> {
+    let queues = first_pools().into_values().map(|pool| for_pool(&pool));
+    queues.map(|queue| (queue.id, queue)).collect()
+}
+
+fn for_pool(pool: &Pool) -> Queue {
+    Queue { id: pool.id + OFFSET, name: pool.name.clone(), pool_id: pool.id }
+}
+
+/// Adds a queue for a new pool.
+pub(super) fn add_for_pool(state: &mut crate::State, pool: &Pool) {
+    let queue = for_pool(pool);
+    state.devops.queues.insert(queue.id, queue);
+}
+
+/// The queue that a pipeline's `pool: name` stands for, without regard to case.
+pub fn queue_by_pool_name<'a>(state: &'a crate::State, name: &str) -> Option<&'a Queue> {
+    state.devops.queues.values().find(|queue| queue.name.eq_ignore_ascii_case(name))
+}
+
+/// Adds the routes.
+pub(super) fn routes(router: &mut Router) {
+    endpoint(router, Method::GET, "{project}/_apis/distributedtask/queues", list);
+    endpoint(router, Method::GET, "{project}/_apis/distributedtask/queues/{queue}", get);
+    // Without a project the list is that of the only one there is.
+    endpoint(router, Method::GET, "_apis/distributedtask/queues", list);
+}
+
+fn shown(state: &crate::State, queue: &Queue) -> Value {
+    let pool = state.devops.pools.get(&queue.pool_id).map(|pool| super::pools::reference(state, pool));
+    json!({"id": queue.id, "projectId": state.devops.project_id, "name": queue.name, "pool": pool})
+}
+
+async fn list(call: Call) -> Result<Reply, Reply> {
+    super::projects::check(&call)?;
+    let query = &call.request.query;
+    let name = query.get("queueName").filter(|name| !name.is_empty());
+    let ids: Option<Vec<u64>> =
+        query.get("queueIds").map(|ids| ids.split(',').filter_map(|id| id.trim().parse().ok()).collect());
+    let queues: Vec<Value> = call.emulator.read(|state| {
+        let queues = state.devops.queues.values();
+        queues
+            .filter(|queue| name.is_none_or(|name| queue.name.eq_ignore_ascii_case(name)))
+            .filter(|queue| ids.as_ref().is_none_or(|ids| ids.contains(&queue.id)))
+            .map(|queue| shown(state, queue))
+            .collect()
+    });
+    Ok(Reply::json(200, &collection(&queues)))
+}
+
+async fn get(call: Call) -> Result<Reply, Reply> {
+    super::projects::check(&call)?;
+    let text = call.request.param("queue");
+    let found = call.emulator.read(|state| {
+        let queue = state.devops.queues.get(&text.parse().ok()?)?;
+        Some(shown(state, queue))
+    });
+    let missing =
+        || Refusal::new(404, "TaskAgentQueueNotFoundException", format!("Agent queue {text} not found."));
+    Ok(Reply::json(200, &found.ok_or_else(missing)?))
+}

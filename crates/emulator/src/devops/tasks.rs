@@ -1,0 +1,201 @@
+//! Tasks: the few that are built in, and those that somebody puts there.
+
+use std::io::{Cursor, Read as _, Write as _};
+use std::sync::{Arc, LazyLock};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hyper::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+use zip::write::SimpleFileOptions;
+
+use super::wire::{Refusal, collection};
+use super::{Call, endpoint};
+use crate::Emulator;
+use crate::http::{Reply, Request, Router};
+
+/// What runs the built-in tasks on an agent that has Node.
+const SCRIPT: &str = include_str!("../../tasks/script.js");
+
+/// Manifests of the built-in tasks.
+static BUILT_IN: LazyLock<Vec<TaskDefinition>> = LazyLock::new(|| {
+    let manifests: Vec<Value> =
+        serde_json::from_str(include_str!("../../tasks/manifests.json")).unwrap_or_default();
+    manifests.into_iter().filter_map(|manifest| TaskDefinition::of_manifest(manifest, None).ok()).collect()
+});
+
+/// A task that pipelines can use.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskDefinition {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name, by which pipelines use it.
+    pub name: String,
+    /// Its version.
+    pub version: (u64, u64, u64),
+    /// Its `task.json`.
+    pub manifest: Value,
+    /// The archive that agents get, as base64; a built-in task has none of its own.
+    archive: Option<String>,
+}
+
+impl TaskDefinition {
+    /// Its version as text.
+    pub fn version_text(&self) -> String {
+        let (major, minor, patch) = self.version;
+        format!("{major}.{minor}.{patch}")
+    }
+
+    /// Reads a manifest. Numbers of the version may come as texts, which `tfx` writes too.
+    fn of_manifest(manifest: Value, archive: Option<String>) -> Result<Self, String> {
+        let version = member(&manifest, "version").ok_or("task.json has no version")?;
+        let number = |key: &str| {
+            let value = member(version, key)?;
+            value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
+        };
+        let parts = (number("major"), number("minor"), number("patch"));
+        let (Some(major), Some(minor), Some(patch)) = parts else {
+            return Err("the version in task.json needs the numbers Major, Minor and Patch".to_owned());
+        };
+        let text = |key: &str| member(&manifest, key).and_then(Value::as_str);
+        let id = text("id").and_then(|id| id.parse().ok()).ok_or("the id in task.json is not a GUID")?;
+        let name = text("name").ok_or("task.json has no name")?.to_owned();
+        Ok(Self { id, name, version: (major, minor, patch), manifest, archive })
+    }
+
+    /// Reads an archive with a `task.json` at its root.
+    fn of_archive(bytes: &[u8]) -> Result<Self, String> {
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
+        let mut text = String::new();
+        let mut file = archive.by_name("task.json").map_err(|error| format!("task.json: {error}"))?;
+        file.read_to_string(&mut text).map_err(|error| error.to_string())?;
+        let manifest = serde_json::from_str(text.trim_start_matches('\u{feff}'));
+        let manifest = manifest.map_err(|error| format!("task.json is not JSON: {error}"))?;
+        Self::of_manifest(manifest, Some(STANDARD.encode(bytes)))
+    }
+
+    /// The archive that agents get.
+    fn zip(&self) -> Result<Vec<u8>, String> {
+        if let Some(archive) = &self.archive {
+            return STANDARD.decode(archive).map_err(|error| error.to_string());
+        }
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, text) in [("task.json", self.manifest.to_string()), ("script.js", SCRIPT.to_owned())] {
+            archive.start_file(name, SimpleFileOptions::default()).map_err(|error| error.to_string())?;
+            archive.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
+        }
+        Ok(archive.finish().map_err(|error| error.to_string())?.into_inner())
+    }
+
+    /// As the service lists it: the manifest, with the version's numbers under the service's names.
+    fn json(&self) -> Value {
+        let (major, minor, patch) = self.version;
+        let mut json = self.manifest.clone();
+        json["version"] = json!({"major": major, "minor": minor, "patch": patch, "isTest": false});
+        json["id"] = json!(self.id);
+        json["name"] = json!(self.name);
+        json
+    }
+}
+
+/// A member by its name, without regard to case: manifests write `Major` and `major`.
+fn member<'a>(object: &'a Value, name: &str) -> Option<&'a Value> {
+    object.as_object()?.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+fn all(state: &crate::State) -> impl Iterator<Item = &TaskDefinition> {
+    BUILT_IN.iter().chain(&state.devops.tasks)
+}
+
+/// The newest task of that name or id and major version. A name may be qualified as the extension's, with only its
+/// last part the task's own.
+pub fn find_task<'a>(state: &'a crate::State, name: &str, major: u64) -> Option<&'a TaskDefinition> {
+    let own = name.rsplit('.').next().unwrap_or(name);
+    let is_named = |task: &TaskDefinition| {
+        task.name.eq_ignore_ascii_case(own) || task.id.to_string().eq_ignore_ascii_case(name)
+    };
+    all(state).filter(|task| task.version.0 == major && is_named(task)).max_by_key(|task| task.version)
+}
+
+/// Adds the routes.
+pub(super) fn routes(router: &mut Router) {
+    endpoint(router, Method::GET, "_apis/distributedtask/tasks", list);
+    endpoint(router, Method::GET, "_apis/distributedtask/tasks/{task}", list);
+    endpoint(router, Method::GET, "_apis/distributedtask/tasks/{task}/{version}", get);
+}
+
+async fn list(call: Call) -> Result<Reply, Reply> {
+    let id = call.request.param("task");
+    let tasks: Vec<Value> = call.emulator.read(|state| {
+        let of_id = |task: &&TaskDefinition| id.is_empty() || task.id.to_string().eq_ignore_ascii_case(id);
+        all(state).filter(of_id).map(TaskDefinition::json).collect()
+    });
+    Ok(Reply::json(200, &collection(&tasks)))
+}
+
+async fn get(call: Call) -> Result<Reply, Reply> {
+    let (id, version) = (call.request.param("task"), call.request.param("version"));
+    let found = call.emulator.read(|state| {
+        let mut tasks = all(state);
+        tasks.find(|task| task.id.to_string().eq_ignore_ascii_case(id) && task.version_text() == version).cloned()
+    });
+    let task = found.ok_or_else(|| {
+        let message = format!("A task definition with ID {id} and version {version} could not be found.");
+        Refusal::new(404, "TaskDefinitionNotFoundException", message)
+    })?;
+    if !call.request.header("accept").is_some_and(|accept| accept.contains("application/zip")) {
+        return Ok(Reply::json(200, &task.json()));
+    }
+    let zip = task.zip().map_err(|error| Refusal::new(500, "TaskDefinitionException", error))?;
+    Ok(Reply::bytes(200, "application/zip", zip))
+}
+
+/// Adds `PUT /emulator/tasks`: its body is the archive of a task.
+pub(super) fn control_routes(router: &mut Router) {
+    router.on(Method::PUT, "/emulator/tasks", put);
+}
+
+async fn put(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Reply> {
+    crate::control::authorize(&emulator, &request)?;
+    let task = TaskDefinition::of_archive(&request.body).map_err(|error| {
+        Reply::json(400, &json!({"error": format!("the body is not the archive of a task: {error}")}))
+    })?;
+    let shown = task.json();
+    emulator.change(|state| {
+        state.devops.tasks.retain(|old| (old.id, old.version) != (task.id, task.version));
+        state.devops.tasks.push(task);
+    });
+    Ok(Reply::json(200, &shown))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BUILT_IN, TaskDefinition};
+    use serde_json::json;
+
+    #[test]
+    fn built_in_tasks_are_archives_with_their_manifest() {
+        assert_eq!(BUILT_IN.len(), 3, "every manifest reads");
+        for task in BUILT_IN.iter() {
+            let read = TaskDefinition::of_archive(&task.zip().expect("an archive")).expect("a task");
+            assert_eq!((read.id, read.version), (task.id, task.version));
+        }
+    }
+
+    #[test]
+    fn manifests_may_write_numbers_as_texts() {
+        let manifest = |patch| {
+            json!({"id": "6c731c3c-3c68-459a-a5c9-bde6e6595b5b", "name": "X", "version": {"Major": "1", "minor": 2, "Patch": patch}})
+        };
+        let task = TaskDefinition::of_manifest(manifest(json!("3")), None).expect("a task");
+        assert_eq!(task.version_text(), "1.2.3");
+        assert!(TaskDefinition::of_manifest(manifest(json!("x")), None).is_err());
+    }
+
+    #[test]
+    fn what_is_not_an_archive_is_refused() {
+        assert!(TaskDefinition::of_archive(b"nothing").is_err());
+    }
+}
