@@ -202,7 +202,8 @@ mod tests {
             drop(started.await);
         };
         let script = "trap 'echo interrupted; exit 1' INT; echo ready; sleep 60 & wait";
-        let exit = run(&bash(script), canceled, |_, line| {
+        let invocation = bash(script);
+        let exit = run(&invocation, canceled, |_, line| {
             seen.push(line.to_owned());
             drop(ready.take());
         });
