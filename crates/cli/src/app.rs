@@ -32,9 +32,9 @@ use crate::{list, logs};
 const JOB_TIMEOUT_S: u64 = 600;
 
 /// Runs the program.
-pub(crate) fn run(typed: Vec<OsString>, environment: Environment) -> ExitCode {
-    let masker = masker(&environment);
-    let arguments = match layers::read(typed, &environment) {
+pub(crate) fn run(typed: Vec<OsString>, environment: &Environment) -> ExitCode {
+    let masker = masker(environment);
+    let arguments = match layers::read(typed, environment) {
         Ok(arguments) => arguments,
         Err(Refusal::Usage(error)) => return usage(&error),
         Err(Refusal::Layers(failure)) => {
@@ -48,14 +48,14 @@ pub(crate) fn run(typed: Vec<OsString>, environment: Environment) -> ExitCode {
         clap_complete::generate(shell, &mut Arguments::command(), "ephemeral-agents", &mut io::stdout());
         return ExitCode::SUCCESS;
     }
-    log_to_stderr(&arguments.global, &environment, &masker);
+    log_to_stderr(&arguments.global, environment, &masker);
     let output = arguments.global.output.unwrap_or_default();
     let report = Report::of_process(output, environment.in_pipeline(), masker);
     let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Internal(error.to_string()))
-        .and_then(|runtime| runtime.block_on(Box::pin(dispatch(&arguments, &environment, &report))));
+        .and_then(|runtime| runtime.block_on(Box::pin(dispatch(&arguments, environment, &report))));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -210,14 +210,14 @@ pub(crate) fn summary(done: &[(AgentName, Outcome)]) -> (String, serde_json::Val
         Outcome::TakenDown => "taken down",
         Outcome::WasNotThere => "was not there",
     };
-    let text = done.iter().map(|(name, outcome)| format!("{name}: {}\n", words(outcome))).collect();
+    let lines: Vec<_> = done.iter().map(|(name, outcome)| format!("{name}: {}", words(outcome))).collect();
     let agents: Vec<_> = done
         .iter()
         .map(|(name, outcome)| {
             serde_json::json!({ "name": name.as_str(), "existed": *outcome == Outcome::TakenDown })
         })
         .collect();
-    (text, serde_json::json!({ "version": 1, "agents": agents }))
+    (lines.join("\n"), serde_json::json!({ "version": 1, "agents": agents }))
 }
 
 #[cfg(test)]
@@ -241,7 +241,7 @@ mod tests {
             names: names.iter().map(|name| AgentName::new(*name).expect("valid")).collect(),
             organization: "https://dev.azure.com/contoso".to_owned(),
             pool: Some("private".to_owned()),
-            job_timeout: Duration::from_secs(60),
+            job_timeout: Duration::from_mins(1),
         }
     }
 
@@ -299,7 +299,7 @@ mod tests {
     async fn a_job_that_takes_longer_keeps_its_container() {
         let world = World::default();
         world.add_pair(MINTED, AgentStatus::Online);
-        world.job_until(Duration::from_secs(3_600));
+        world.job_until(Duration::from_hours(1));
         let failure = run(&world, &request(&[MINTED])).await.expect_err("still running");
         assert!(matches!(failure, Failure::JobsRunning { .. }), "{failure:?}");
         assert!(!world.changes().iter().any(|change| change.starts_with("delete")));

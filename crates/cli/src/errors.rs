@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn jobs_running() {
-        let failure = Failure::JobsRunning { names: vec![name()], waited: Duration::from_secs(600) };
+        let failure = Failure::JobsRunning { names: vec![name()], waited: Duration::from_mins(10) };
         insta::assert_snapshot!(said(&failure), @"
         Still running a job after 600 s: agent4711-20261124000000-yypnqa.
           They are disabled: they finish their job and get no other. Nothing else was removed.

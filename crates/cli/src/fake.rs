@@ -60,9 +60,9 @@ pub(crate) fn settings() -> ProvisionSettings {
             agent_ca: None,
         },
         life: Life {
-            online_timeout: Some(Duration::from_secs(240)),
-            idle_timeout: Duration::from_secs(900),
-            max_lifetime: Duration::from_secs(21_600),
+            online_timeout: Some(Duration::from_mins(4)),
+            idle_timeout: Duration::from_mins(15),
+            max_lifetime: Duration::from_hours(6),
             take_down: TakeDown::Outside,
             identity: None,
             keep_on_error: false,
@@ -75,7 +75,7 @@ pub(crate) fn settings() -> ProvisionSettings {
 pub(crate) fn network() -> Network {
     Network {
         resource_group: "networks".to_owned(),
-        virtual_network: "network".to_owned(),
+        name: "network".to_owned(),
         subnet: "for-agents".to_owned(),
     }
 }
@@ -201,7 +201,7 @@ impl World {
             run: Some(4711),
             agent_id: None,
             created_at: now,
-            expires_at: now.after(Duration::from_secs(21_600)),
+            expires_at: now.after(Duration::from_hours(6)),
             version: "0.1.0".to_owned(),
         };
         self.add_group(name, tags.to_map());
@@ -283,7 +283,7 @@ impl World {
             }
             Some(Fault::NeverAnswers) => {
                 let done = happens();
-                tokio::time::sleep(Duration::from_secs(3_600)).await;
+                tokio::time::sleep(Duration::from_hours(1)).await;
                 Ok(done)
             }
         }
@@ -447,7 +447,8 @@ impl Groups for World {
         let Some(group) = groups.get(name.as_str()) else { return Ok(None) };
         let until = group.exit.map_or(group.created.elapsed(), |(end, _)| end.min(group.created.elapsed()));
         let lines = if group.lines { until.as_secs() } else { 0 };
-        Ok(Some((1..=lines).map(|line| format!("line {line}\n")).collect()))
+        let lines: Vec<_> = (1..=lines).map(|line| format!("line {line}\n")).collect();
+        Ok(Some(lines.concat()))
     }
 
     fn group_preview(&self, plan: &GroupPlan) -> serde_json::Value {

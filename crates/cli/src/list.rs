@@ -14,7 +14,7 @@ use crate::report::table::{duration, table};
 use crate::services::{Groups, Pools, Services};
 
 /// How long an agent may take to come online before it counts as overdue. Large images take ten minutes.
-const START_DEADLINE: Duration = Duration::from_secs(15 * 60);
+const START_DEADLINE: Duration = Duration::from_mins(15);
 
 /// One agent in the list.
 #[derive(Clone, Debug, PartialEq, Eq)]

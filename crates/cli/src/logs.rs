@@ -124,7 +124,7 @@ mod tests {
         world.exit_after("a1", Duration::from_secs(7), 0);
         let (outcome, text) = run(&world, true).await;
         assert_eq!(outcome, Ok(()));
-        assert_eq!(text, (1..=7).map(|line| format!("line {line}\n")).collect::<String>());
+        assert_eq!(text, "line 1\nline 2\nline 3\nline 4\nline 5\nline 6\nline 7\n");
     }
 
     #[tokio::test(start_paused = true)]

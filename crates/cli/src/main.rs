@@ -24,5 +24,5 @@ mod fake;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    app::run(std::env::args_os().collect(), settings::environment::Environment::of_process())
+    app::run(std::env::args_os().collect(), &settings::environment::Environment::of_process())
 }

@@ -327,7 +327,7 @@ mod tests {
     use crate::provision::wait::Why;
     use crate::services::{ContainerState, Event, GroupView};
 
-    const TIMED_OUT: Why = Why::TimedOut(Duration::from_secs(240));
+    const TIMED_OUT: Why = Why::TimedOut(Duration::from_mins(4));
 
     fn event(at: u64, name: &str, message: &str) -> Event {
         Event {
@@ -465,7 +465,8 @@ mod tests {
     #[test]
     fn the_log_is_shown_from_its_end() {
         let group = group("Running", None, "", vec![]);
-        let log: String = (0..100).map(|line| format!("line {line}\n")).collect();
+        let log: Vec<_> = (0..100).map(|line| format!("line {line}")).collect();
+        let log = log.join("\n");
         let lines = Diagnosis::of(&evidence(TIMED_OUT, &group, Some(&log))).lines();
         assert!(lines.contains(&"  line 99".to_owned()) && lines.contains(&"  line 80".to_owned()));
         assert!(!lines.contains(&"  line 79".to_owned()));

@@ -12,7 +12,7 @@ use crate::services::Pool;
 use crate::settings::{Container, Identity, Network, ProvisionSettings, Registration, Registry, TakeDown};
 
 /// How long after its longest life anybody may take a group down: enough for its own take-down to be over.
-const EXPIRY_MARGIN: Duration = Duration::from_secs(30 * 60);
+const EXPIRY_MARGIN: Duration = Duration::from_mins(30);
 
 /// A container group as it is to be.
 #[derive(Clone)]
@@ -298,10 +298,7 @@ mod tests {
     #[test]
     fn it_may_be_reaped_after_its_longest_life() {
         let ownership = planned(&fake::settings()).ownership;
-        assert_eq!(
-            ownership.expires_at.since(ownership.created_at),
-            Duration::from_secs(240 + 21_600 + 1_800)
-        );
+        assert_eq!(ownership.expires_at.since(ownership.created_at), Duration::from_mins(4 + 6 * 60 + 30));
         assert_eq!(ownership.agent_id, Some(17));
     }
 

@@ -204,7 +204,7 @@ fn judge_subnet(
     location: Option<&str>,
     (findings, warnings): (&mut Vec<Finding>, &mut Vec<String>),
 ) {
-    let Network { resource_group, virtual_network, subnet: name } = network;
+    let Network { resource_group, name: virtual_network, subnet: name } = network;
     let update = format!(
         "az network vnet subnet update --resource-group {resource_group} --vnet-name {virtual_network} --name {name} \
          --delegations {DELEGATION}"
@@ -322,12 +322,12 @@ mod tests {
         }
     }
 
-    fn subnet(location: &str, delegation: &str) -> Option<Result<SubnetLookup, ServiceError>> {
-        Some(Ok(SubnetLookup::Found(Subnet {
+    fn subnet(location: &str, delegation: Option<&str>) -> SubnetLookup {
+        SubnetLookup::Found(Subnet {
             location: location.to_owned(),
             has_way_out: true,
-            delegations: (!delegation.is_empty()).then(|| delegation.to_owned()).into_iter().collect(),
-        })))
+            delegations: delegation.map(str::to_owned).into_iter().collect(),
+        })
     }
 
     fn in_network() -> ProvisionSettings {
@@ -391,7 +391,7 @@ mod tests {
     #[test]
     fn defect_07_the_region_has_to_be_the_networks() {
         let delegated = "Microsoft.ContainerInstance/containerGroups";
-        let elsewhere = Facts { subnet: subnet("northeurope", delegated), ..facts() };
+        let elsewhere = Facts { subnet: Some(Ok(subnet("northeurope", Some(delegated)))), ..facts() };
         assert_eq!(
             said(&in_network(), &elsewhere),
             "ready in northeurope; []",
@@ -407,7 +407,7 @@ mod tests {
 
     #[test]
     fn subnets() {
-        let bare = Facts { subnet: subnet("westeurope", ""), ..facts() };
+        let bare = Facts { subnet: Some(Ok(subnet("westeurope", None))), ..facts() };
         insta::assert_snapshot!(said(&in_network(), &bare), @"
         Nothing was created, because it would not work.
           - The subnet `for-agents` is not delegated to container groups.

@@ -20,8 +20,10 @@ use crate::settings::{NameChoice, ProvisionSettings, Registration};
 /// How long a request that creates something may go on after an interruption: with its answer we know what to take
 /// down. A cancelled pipeline gives ten seconds in all.
 const SETTLE: Duration = Duration::from_secs(3);
+/// Stopped by a signal; what there was to take down is said later.
+const INTERRUPTED: Failure = Failure::Interrupted { taken_down: None };
 /// How long a failed agent that is kept may stay.
-const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
+const KEPT_FOR: Duration = Duration::from_hours(24);
 
 /// What was provisioned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +53,7 @@ pub(crate) async fn provision(
 ) -> Result<Provisioned, Failure> {
     let ready = tokio::select! {
         biased;
-        () = interrupts.first() => return Err(Failure::Interrupted { taken_down: None }),
+        () = interrupts.first() => return Err(INTERRUPTED),
         ready = preflight(services, settings, report) => ready?,
     };
     let name = choose_name(services, settings)?;
@@ -63,7 +65,7 @@ pub(crate) async fn provision(
         tokio::select! {
             biased;
             outcome = &mut steps => outcome,
-            () = settled(interrupts) => Err(attempt.interrupted()),
+            () = settled(interrupts) => Err(INTERRUPTED),
         }
     };
     match outcome {
@@ -210,7 +212,7 @@ impl<S: Services> Attempt<'_, S> {
             };
             tokio::select! {
                 biased;
-                () = self.interrupts.first() => return Err(self.interrupted()),
+                () = self.interrupts.first() => return Err(INTERRUPTED),
                 () = sleep(pause) => {}
             }
         }
@@ -248,11 +250,7 @@ impl<S: Services> Attempt<'_, S> {
     }
 
     fn stop_if_interrupted(&self) -> Result<(), Failure> {
-        if self.interrupts.happened() { Err(self.interrupted()) } else { Ok(()) }
-    }
-
-    fn interrupted(&self) -> Failure {
-        Failure::Interrupted { taken_down: None }
+        if self.interrupts.happened() { Err(INTERRUPTED) } else { Ok(()) }
     }
 
     /// Takes down what exists, or keeps it where that was asked for.

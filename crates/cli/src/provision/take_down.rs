@@ -12,7 +12,7 @@ use crate::services::{Answer, ErrorKind, Groups, Pools, ServiceError, Services};
 /// Between two looks at a group that is being deleted.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 /// How long a group may take to go. Usually seconds; a group that is still being created takes longest.
-const GONE_WITHIN: Duration = Duration::from_secs(180);
+const GONE_WITHIN: Duration = Duration::from_mins(3);
 
 /// What may exist of an agent in its pool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

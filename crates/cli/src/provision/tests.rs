@@ -88,7 +88,7 @@ async fn what_failed_is_kept_on_request_with_an_end_to_it() {
     assert!(text.contains(&format!("ephemeral-agents deprovision {NAME} --subscription")), "{text}");
     assert!(world.changes().contains(&"disable 1".to_owned()), "it gets no job");
     let tags = lifecycle::OwnershipTags::from_map(&world.tags_of_the_group()).expect("ours");
-    assert_eq!(tags.expires_at, world.now().after(Duration::from_secs(24 * 3_600)));
+    assert_eq!(tags.expires_at, world.now().after(Duration::from_hours(24)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,7 +164,7 @@ async fn a_hiccup_while_waiting_is_no_failure_and_a_refusal_is() {
     world.poll_fault.set(Some(ErrorKind::Unavailable));
     let settings = fake::settings();
     let recover = async {
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         world.poll_fault.set(None);
     };
     let (outcome, ()) = tokio::join!(run(&world, &settings), recover);

@@ -128,7 +128,7 @@ mod tests {
     }
 
     fn decide(agent: Option<&Agent>, group: Option<&GroupView>, waited: u64) -> Next {
-        next(Seen { agent, group }, Duration::from_secs(waited), Duration::from_secs(240))
+        next(Seen { agent, group }, Duration::from_secs(waited), Duration::from_mins(4))
     }
 
     #[test]
@@ -144,7 +144,7 @@ mod tests {
         let deleting = group("Deleting", ComputePhase::Deleting, "Running");
         let soon = Next::Wait(Duration::from_secs(2));
         let late = Next::Wait(Duration::from_secs(5));
-        let timed_out = Next::GiveUp(Why::TimedOut(Duration::from_secs(240)));
+        let timed_out = Next::GiveUp(Why::TimedOut(Duration::from_mins(4)));
         let table = [
             (Some(&offline), None, 0, soon),
             (Some(&offline), None, 20, Next::GiveUp(Why::GroupGone)),

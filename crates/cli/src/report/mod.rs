@@ -144,7 +144,9 @@ impl Report {
     /// Secrets that turned up since it was made: from files, and from variables that the user named.
     pub(crate) fn learn(&self, secrets: &[Secret]) {
         let mut masker = self.masker.borrow_mut();
-        secrets.iter().for_each(|secret| masker.add(secret));
+        for secret in secrets {
+            masker.add(secret);
+        }
     }
 
     /// Masks, and disarms logging commands in text that is not ours.

@@ -65,15 +65,19 @@ pub(super) fn read_devops(
     let organization = problems.require("organization", arguments.organization.as_deref());
     let organization = organization.and_then(|url| problems.check("organization", checks::organization(url)));
     let credential = match &arguments.token_file {
-        Some(path) => {
-            secret_file("token-file", path, problems).map(|token| match token.expose().starts_with("eyJ") {
-                true => DevOpsCredential::Bearer(token),
-                false => DevOpsCredential::PersonalAccessToken(token),
-            })
-        }
+        Some(path) => secret_file("token-file", path, problems).map(token_of_file),
         None => Some(devops_credential(environment)),
     };
     Some(DevOps { organization: organization?, credential: credential? })
+}
+
+/// A JSON Web Token is a bearer, anything else a personal access token.
+fn token_of_file(token: Secret) -> DevOpsCredential {
+    if token.expose().starts_with("eyJ") {
+        DevOpsCredential::Bearer(token)
+    } else {
+        DevOpsCredential::PersonalAccessToken(token)
+    }
 }
 
 /// The token that was set for us first, the job's own second, nobody else's third.

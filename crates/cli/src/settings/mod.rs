@@ -184,7 +184,7 @@ pub(crate) struct Network {
     /// Resource group of the virtual network.
     pub(crate) resource_group: String,
     /// Name of the virtual network.
-    pub(crate) virtual_network: String,
+    pub(crate) name: String,
     /// Name of the subnet.
     pub(crate) subnet: String,
 }

@@ -106,8 +106,7 @@ fn network(place: &PlaceArguments, group: Option<&str>, problems: &mut Problems)
                 Some(name) => problems.check("vnet-resource-group", checks::resource_group(name.clone())),
                 None => group.map(str::to_owned),
             };
-            let (virtual_network, subnet) = (network.clone(), subnet.clone());
-            Some(Some(Network { resource_group: group?, virtual_network, subnet }))
+            Some(Some(Network { resource_group: group?, name: network.clone(), subnet: subnet.clone() }))
         }
         (Some(_), None) => {
             problems.add("subnet", "is missing, although vnet is given", "give the subnet for agents");
@@ -410,7 +409,7 @@ mod tests {
     fn the_defaults_are_the_originals() {
         let settings = enough(&[], &with_secret()).expect("enough");
         assert_eq!(settings.name, NameChoice::Prefix("agent".to_owned()));
-        assert_eq!(settings.life.online_timeout, Some(Duration::from_secs(240)));
+        assert_eq!(settings.life.online_timeout, Some(Duration::from_mins(4)));
         assert!((settings.container.cpu - 1.0).abs() < f64::EPSILON);
         assert!((settings.container.memory_gb - 1.0).abs() < f64::EPSILON);
         assert!(!settings.life.keep_on_error);

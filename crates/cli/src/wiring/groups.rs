@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use azure_http::HttpError;
 use azure_resources::{
     ContainerGroupView, ContainerGroups, GroupError, ResourceManager, SubnetId, Subscription,
 };
@@ -51,10 +50,6 @@ impl AzureGroups {
     }
 }
 
-fn failed(error: HttpError) -> ServiceError {
-    from_resource_manager(&error)
-}
-
 fn not_done(error: GroupError) -> ServiceError {
     match error {
         GroupError::Foreign(name) => foreign(&name),
@@ -64,7 +59,11 @@ fn not_done(error: GroupError) -> ServiceError {
 
 impl Groups for AzureGroups {
     async fn resource_group(&self) -> Answer<Option<ResourceGroup>> {
-        let found = self.subscription.resource_group(&self.resource_group).await.map_err(failed)?;
+        let found = self
+            .subscription
+            .resource_group(&self.resource_group)
+            .await
+            .map_err(|error| from_resource_manager(&error))?;
         Ok(found.map(|group| ResourceGroup { location: group.location }))
     }
 
@@ -72,10 +71,10 @@ impl Groups for AzureGroups {
         let id = SubnetId::from_parts(
             self.subscription.id(),
             &network.resource_group,
-            &network.virtual_network,
+            &network.name,
             &network.subnet,
         );
-        match self.subscription.subnet(&id).await.map_err(failed)? {
+        match self.subscription.subnet(&id).await.map_err(|error| from_resource_manager(&error))? {
             Some(subnet) => Ok(SubnetLookup::Found(Subnet {
                 location: subnet.location,
                 has_way_out: subnet.has_nat_gateway || subnet.has_route_table,
@@ -87,7 +86,8 @@ impl Groups for AzureGroups {
     }
 
     async fn usages(&self, location: &str) -> Answer<Vec<Usage>> {
-        let usages = self.subscription.usages(location).await.map_err(failed)?;
+        let usages =
+            self.subscription.usages(location).await.map_err(|error| from_resource_manager(&error))?;
         let usage = |usage: azure_resources::Usage| Usage {
             name: usage.name,
             used: as_float(usage.current),
@@ -98,7 +98,10 @@ impl Groups for AzureGroups {
 
     async fn create(&self, plan: &GroupPlan) -> Answer<()> {
         let spec = spec(plan, self.subscription.id());
-        self.groups.create_new(&plan.name, &plan.ownership, &spec).await.map_err(failed)?;
+        self.groups
+            .create_new(&plan.name, &plan.ownership, &spec)
+            .await
+            .map_err(|error| from_resource_manager(&error))?;
         if plan.tags.is_empty() {
             return Ok(());
         }
@@ -110,11 +113,11 @@ impl Groups for AzureGroups {
     }
 
     async fn group(&self, name: &AgentName) -> Answer<Option<GroupView>> {
-        Ok(self.groups.get(name.as_str()).await.map_err(failed)?.map(view))
+        Ok(self.groups.get(name.as_str()).await.map_err(|error| from_resource_manager(&error))?.map(view))
     }
 
     async fn list(&self) -> Answer<Vec<ContainerGroup>> {
-        let groups = self.groups.list_groups().await.map_err(failed)?;
+        let groups = self.groups.list_groups().await.map_err(|error| from_resource_manager(&error))?;
         let listed = |group: ContainerGroupView| ContainerGroup {
             phase: group.phase(),
             name: group.name,
@@ -128,11 +131,11 @@ impl Groups for AzureGroups {
     }
 
     async fn retag(&self, name: &AgentName, tags: &BTreeMap<String, String>) -> Answer<()> {
-        self.groups.set_tags(name.as_str(), tags).await.map_err(failed)
+        self.groups.set_tags(name.as_str(), tags).await.map_err(|error| from_resource_manager(&error))
     }
 
     async fn logs(&self, name: &AgentName, tail: Option<u32>) -> Answer<Option<String>> {
-        self.groups.tail(name.as_str(), tail).await.map_err(failed)
+        self.groups.tail(name.as_str(), tail).await.map_err(|error| from_resource_manager(&error))
     }
 
     fn group_preview(&self, plan: &GroupPlan) -> serde_json::Value {

@@ -39,9 +39,8 @@ fn from_devops(error: &HttpError) -> ServiceError {
     let mut answer = from_http(error);
     if error.service().is_some_and(|service| service.status == 409) {
         answer.kind = ErrorKind::Taken;
-        answer.remedy =
-            "give a name that was never used, or none to have one minted; what exists is never replaced."
-                .to_owned();
+        "give a name that was never used, or none to have one minted; what exists is never replaced."
+            .clone_into(&mut answer.remedy);
     }
     answer
 }

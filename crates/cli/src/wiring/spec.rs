@@ -21,7 +21,7 @@ pub(super) fn all_tags(plan: &GroupPlan) -> BTreeMap<String, String> {
 pub(super) fn spec(plan: &GroupPlan, subscription: &str) -> ContainerGroupSpec {
     let container = &plan.container;
     let subnet = plan.network.as_ref().map(|network| {
-        SubnetId::from_parts(subscription, &network.resource_group, &network.virtual_network, &network.subnet)
+        SubnetId::from_parts(subscription, &network.resource_group, &network.name, &network.subnet)
     });
     ContainerGroupSpec {
         location: plan.location.clone(),
