@@ -87,6 +87,20 @@ impl AgentRoot {
         Some(AgentKey { pool: number(&settings, "poolId")?, agent: number(&settings, "agentId")? })
     }
 
+    /// Makes a work folder that lies outside of the agent's folder, and gives it to the user. One that lies within is the
+    /// agent's own business.
+    pub fn make_work_folder(&self, given: Option<&str>, user: Option<&User>) -> Result<(), String> {
+        let settings = fs::read_to_string(self.path().join(".agent")).ok();
+        let settings = settings.as_deref().and_then(parse_settings);
+        let work = given.or_else(|| member(settings.as_ref()?, "workFolder")?.as_str());
+        let Some(work) = work.map(Path::new).filter(|work| work.is_absolute()) else { return Ok(()) };
+        let made = fs::create_dir_all(work).and_then(|()| match user {
+            Some(user) => lchown(work, Some(user.uid), Some(user.gid)),
+            None => Ok(()),
+        });
+        made.map_err(|error| format!("the work folder {} cannot be made ({error})", work.display()))
+    }
+
     /// Gives the agent's folder to the user it runs as. A folder that is that user's already is left alone, because
     /// changing thousands of files that come from an image copies each of them.
     pub fn give_to(&self, user: &User) -> Result<(), String> {
@@ -146,8 +160,12 @@ fn parse_settings(text: &str) -> Option<Value> {
     serde_json::from_str(text.trim_start_matches('\u{feff}')).ok()
 }
 
+fn member<'s>(settings: &'s Value, wanted: &str) -> Option<&'s Value> {
+    settings.as_object()?.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value)
+}
+
 fn number(settings: &Value, wanted: &str) -> Option<i64> {
-    settings.as_object()?.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted))?.1.as_i64()
+    member(settings, wanted)?.as_i64()
 }
 
 #[cfg(test)]
@@ -188,6 +206,20 @@ mod tests {
         write_private(&path, "new").unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_work_folder_outside_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = AgentRoot::new(folder.path());
+        fs::create_dir(root.path()).unwrap();
+        let (given, set) = (folder.path().join("given"), folder.path().join("set"));
+        root.make_work_folder(Some("_work"), None).unwrap();
+        root.make_work_folder(given.to_str(), None).unwrap();
+        fs::write(root.path().join(".agent"), format!("{{\"WorkFolder\":{set:?}}}")).unwrap();
+        root.make_work_folder(None, None).unwrap();
+        assert!(given.is_dir() && set.is_dir());
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "only the settings");
     }
 
     #[test]

@@ -55,6 +55,32 @@ fn one_job_and_nothing_left() {
 }
 
 #[test]
+fn as_the_first_process_it_hears_signals_and_collects_orphans() {
+    let (azure, home) = (
+        well(),
+        Home::with_agent(
+            r#"
+trap 'exit 0' INT
+orphan=$(sh -c 'true & echo $!')
+while [ -e /proc/$orphan ]; do :; done
+echo "child of $PPID"; tr '\0' ' ' < /proc/1/cmdline; echo; say "Listening for Jobs"
+while :; do read -t 60 < <(:); done"#,
+        ),
+    );
+    let variables = just_in_time().into_iter().chain(self_destructing(&azure));
+    let Some(mut life) = Life::start_as_first_process(&azure, &home, variables) else {
+        eprintln!("not tried: process namespaces may not be made here");
+        return;
+    };
+    life.until("child of 1");
+    life.until("resume");
+    life.until("Listening for Jobs");
+    let children = fs::read_to_string(format!("/proc/{0}/task/{0}/children", life.id())).unwrap();
+    kill(Pid::from_raw(children.trim().parse().unwrap()), Signal::SIGTERM).unwrap();
+    life.end().assert_outcome("stopped");
+}
+
+#[test]
 fn a_second_start_in_the_same_container_runs_nothing_and_takes_down() {
     let (azure, home) = (well(), Home::with_agent(r#"echo run >> started; say "Listening for Jobs"; job"#));
     start(&azure, &home).end();

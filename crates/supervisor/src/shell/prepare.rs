@@ -34,9 +34,14 @@ pub(super) async fn prepare(
     if !root.listener().exists() {
         fetch(&settings, &azure, &root).await?;
     }
-    if let Registration::JustInTime(configuration) = &settings.registration {
-        root.write_registration(configuration, &notify)?;
-    }
+    let work = match &settings.registration {
+        Registration::JustInTime(configuration) => {
+            root.write_registration(configuration, &notify)?;
+            None
+        }
+        Registration::Token { work, .. } => Some(work.as_str()),
+    };
+    root.make_work_folder(work, user.as_ref())?;
     match user {
         // Thousands of files may have to change hands; signals must be heard meanwhile.
         Some(user) => blocking(move || root.give_to(&user)).await,

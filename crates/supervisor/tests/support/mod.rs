@@ -217,6 +217,8 @@ job() {
     format!("{MANNERS}{script}\n")
 }
 
+const SUPERVISOR: &str = env!("CARGO_BIN_EXE_agent-supervisor");
+
 /// A supervisor that lives or has lived.
 pub(crate) struct Life {
     child: Child,
@@ -250,7 +252,32 @@ impl Life {
         home: &Home,
         variables: impl IntoIterator<Item = (&'static str, String)>,
     ) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_agent-supervisor"))
+        Self::start_by(Command::new(SUPERVISOR), azure, home, variables)
+    }
+
+    /// Starts a supervisor as the first process of a process namespace of its own, as in a container. `None` where this
+    /// may not be done.
+    pub(crate) fn start_as_first_process(
+        azure: &Azure,
+        home: &Home,
+        variables: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Option<Self> {
+        let unshare = |program: &str| {
+            let mut command = Command::new("unshare");
+            command.args(["--pid", "--fork", "--kill-child", "--mount-proc", program]);
+            command
+        };
+        let allowed = unshare("true").stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        allowed.then(|| Self::start_by(unshare(SUPERVISOR), azure, home, variables))
+    }
+
+    fn start_by(
+        mut command: Command,
+        azure: &Azure,
+        home: &Home,
+        variables: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Self {
+        let mut child = command
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("AZP_URL", format!("{}/contoso", azure.url))
