@@ -234,7 +234,9 @@ impl Listener {
 
     fn start_update(&mut self, text: &str) -> anyhow::Result<bool> {
         let refresh: AgentRefresh = serde_json::from_str(text).context("not a refresh")?;
-        if !self.update.is_under_way() {
+        // Documented nowhere, read in the official source: a variable of this name, from `.env`, with any value.
+        let disabled = self.installation.environment.get("agent.disableupdate").is_some();
+        if !disabled && !self.update.is_under_way() {
             self.update = self.updater.start(refresh.target_version);
         }
         Ok(true)

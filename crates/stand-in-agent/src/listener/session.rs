@@ -94,7 +94,11 @@ impl Sessions {
         loop {
             let (id, cipher) = self.current();
             let last = self.last_message.load(Ordering::Relaxed);
-            match self.client.message(self.pool(), id, Some(last)).await {
+            // Nothing was seen yet: the official agent leaves the parameter out then.
+            let seen = Some(last).filter(|last| *last > 0);
+            match self.client.message(self.pool(), id, seen).await {
+                // A job that was left for later comes again and again; it must not become a busy loop.
+                Ok(Some(message)) if message.message_id <= last => pause(5..15).await,
                 Ok(Some(message)) => {
                     self.announce_reconnection(failures);
                     self.last_message.store(message.message_id, Ordering::Relaxed);

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::agent::{Agent, lay_out, text};
 use crate::support::server::Server;
-use crate::support::world::{job, script};
+use crate::support::world::{Call, job, script};
 
 #[tokio::test]
 async fn not_configured_is_1() {
@@ -60,7 +60,7 @@ async fn signalled(signal: Signal, misbehaviour: &str) -> (Option<i32>, String, 
     server.world.send("PipelineAgentJobRequest", job(&server.url, &steps));
     let child = agent.start(&["run", "--once"]);
     let pid = Pid::from_raw(child.id().unwrap().try_into().unwrap());
-    let under_way = |call: &crate::support::world::Call| call.text().contains("\"under way\"");
+    let under_way = |call: &Call| call.text().contains("\"under way\"");
     server.world.until(|world| world.calls_of("POST", "/feed").iter().any(under_way)).await;
     kill(pid, signal).unwrap();
     let output = child.wait_with_output().await.unwrap();
@@ -122,17 +122,22 @@ async fn a_closed_or_odd_output_does_not_keep_it_from_its_job() {
     assert!(lines.lines().any(|line| line.len() >= 100_000));
 }
 
-#[tokio::test]
-async fn an_update_ends_with_4_and_run_sh_starts_the_new_version() {
-    let server = Server::start().await;
-    let agent = Agent::configured(&server).await;
+/// A package of version 4.276.0.
+fn packaged() -> Vec<u8> {
     let package = tempfile::tempdir().unwrap();
     lay_out(package.path());
     std::fs::write(package.path().join("bin/version"), "4.276.0").unwrap();
     let mut archive =
         tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
     archive.append_dir_all(".", package.path()).unwrap();
-    server.world.add_package("4.276.0", archive.into_inner().unwrap().finish().unwrap());
+    archive.into_inner().unwrap().finish().unwrap()
+}
+
+#[tokio::test]
+async fn an_update_ends_with_4_and_run_sh_starts_the_new_version() {
+    let server = Server::start().await;
+    let agent = Agent::configured(&server).await;
+    server.world.add_package("4.276.0", packaged());
     server.world.send("AgentRefresh", json!({"agentId": 17, "targetVersion": "4.276.0"}));
     let then_a_job = async {
         // The first listener is gone when its session is deleted; the job is for the second.
@@ -142,8 +147,7 @@ async fn an_update_ends_with_4_and_run_sh_starts_the_new_version() {
     let (output, ()) = tokio::join!(agent.script("run.sh", &["--once"]), then_a_job);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let sessions = server.world.calls_of("POST", "/sessions");
-    let version =
-        |call: &crate::support::world::Call| call.json()["agent"]["version"].as_str().unwrap().to_owned();
+    let version = |call: &Call| call.json()["agent"]["version"].as_str().unwrap().to_owned();
     assert_eq!(version(sessions.last().unwrap()), "4.276.0", "{}", text(&output));
     assert!(
         agent
@@ -152,4 +156,78 @@ async fn an_update_ends_with_4_and_run_sh_starts_the_new_version() {
             .any(|name| name.starts_with("SelfUpdate-") && name.ends_with(".log.succeed"))
     );
     assert!(agent.root.join("bin.4.275.0/Agent.Listener").exists() && agent.root.join("bin").is_symlink());
+}
+
+#[tokio::test]
+async fn an_update_during_the_job_ends_with_4_after_it() {
+    let server = Server::start().await;
+    let agent = Agent::configured(&server).await;
+    server.world.add_package("4.276.0", packaged());
+    let gate = tempfile::tempdir().unwrap();
+    let pipe = gate.path().join("go");
+    nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let waits = script("waits", &format!("echo under way; read -r _ < {}", pipe.display()), "");
+    server.world.send("PipelineAgentJobRequest", job(&server.url, &json!([waits])));
+    let update = async {
+        let world = &server.world;
+        let under_way = |call: &Call| call.text().contains("\"under way\"");
+        world.until(|world| world.calls_of("POST", "/feed").iter().any(under_way)).await;
+        world.send("AgentRefresh", json!({"agentId": 17, "targetVersion": "4.276.0"}));
+        let waiting = |call: &Call| call.query.contains("Waiting");
+        world.until(|world| world.calls_of("PUT", "/updates").iter().any(waiting)).await;
+        tokio::task::spawn_blocking(move || std::fs::write(pipe, "go\n").unwrap()).await.unwrap();
+    };
+    let (output, ()) = tokio::join!(agent.run(&["run", "--once"]), update);
+    assert_eq!(output.status.code(), Some(4), "{}", text(&output));
+    assert!(text(&output).contains("completed with result: Succeeded"));
+}
+
+#[tokio::test]
+async fn updates_can_be_switched_off() {
+    let server = Server::start().await;
+    let agent = Agent::configured(&server).await;
+    std::fs::write(agent.root.join(".env"), "agent.disableupdate=1\n").unwrap();
+    server.world.send("AgentRefresh", json!({"agentId": 17, "targetVersion": "4.276.0"}));
+    server.world.send("PipelineAgentJobRequest", job(&server.url, &json!([script("one", "true", "")])));
+    let output = agent.run(&["run", "--once"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(server.world.calls_of("PUT", "/updates").is_empty());
+}
+
+#[tokio::test]
+async fn once_takes_one_job_and_leaves_the_second() {
+    let server = Server::start().await;
+    let agent = Agent::configured(&server).await;
+    for name in ["first", "second"] {
+        server.world.send("PipelineAgentJobRequest", job(&server.url, &json!([script(name, "true", "")])));
+    }
+    let output = agent.run(&["run", "--once"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(server.world.record("first")["result"], "succeeded");
+    assert_eq!(server.world.record("second"), json!({}));
+    assert!(server.world.calls_of("DELETE", "/messages/2").is_empty(), "left for another agent");
+}
+
+#[tokio::test]
+async fn a_job_whose_worker_dies_fails() {
+    let server = Server::start().await;
+    let agent = Agent::configured(&server).await;
+    // The step's shell is a child of the worker.
+    let steps = json!([script("kills", "kill -KILL $PPID", "")]);
+    server.world.send("PipelineAgentJobRequest", job(&server.url, &steps));
+    let output = agent.run(&["run", "--once"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(text(&output).contains("completed with result: Failed"));
+    let event = server.world.calls_of("POST", "/events").last().unwrap().json();
+    assert_eq!((&event["result"], &event["agentShuttingDown"]), (&json!("failed"), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_missing_key_is_said() {
+    let server = Server::start().await;
+    let agent = Agent::configured(&server).await;
+    std::fs::remove_file(agent.root.join(".credentials_rsaparams")).unwrap();
+    let output = agent.run(&["run", "--once"]).await;
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(text(&output).contains(".credentials_rsaparams is missing"));
 }

@@ -185,20 +185,22 @@ impl World {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    /// Holds the poll until there is a message. The keep-alive never gets one.
+    /// Holds the poll until there is a message that was not seen.
     async fn next_message(&self, call: &Call) -> Answer {
         let mut changes = self.changes.subscribe();
+        let query: BTreeMap<_, _> = url::form_urlencoded::parse(call.query.as_bytes()).into_owned().collect();
+        let seen: i64 = query.get("lastMessageId").map_or(0, |id| id.parse().unwrap());
         loop {
-            let first = self.state.lock().unwrap().messages.front().cloned();
-            match first {
-                Some((id, kind, body)) if call.query.contains("lastMessageId") => {
+            let unseen = self.state.lock().unwrap().messages.iter().find(|(id, ..)| *id > seen).cloned();
+            match unseen {
+                Some((id, kind, body)) => {
                     let encrypted = cbc::Encryptor::<Aes256>::new_from_slices(&AES_KEY, &IV)
                         .unwrap()
                         .encrypt_padded_vec::<Pkcs7>(body.to_string().as_bytes());
                     let (iv, body) = (BASE64_STANDARD.encode(IV), BASE64_STANDARD.encode(encrypted));
                     return ok(&json!({"messageId": id, "messageType": kind, "iv": iv, "body": body}));
                 }
-                _ => changes.changed().await.unwrap(),
+                None => changes.changed().await.unwrap(),
             }
         }
     }
