@@ -28,9 +28,9 @@ Exit codes: 0 done, 1 yours to fix, 2 ours or the service's, 3 partly done, 130 
 const PROVISION_EXAMPLES: &str = "\
 Examples:
   An agent inside a virtual network, registered in the pool `private`:
-    ephemeral-agents provision --organization https://dev.azure.com/contoso --pool private \\
+    ephemeral-agents provision --organization-url https://dev.azure.com/contoso --agent-pool private \\
       --resource-group agents --image contoso.azurecr.io/agent:1 \\
-      --registry-identity $PULL_IDENTITY --vnet network --subnet agents
+      --registry-identity $PULL_IDENTITY --vnet-name network --subnet-name agents
 
   What that would create, without creating it:
     ephemeral-agents provision --dry-run --settings agents.toml
@@ -142,7 +142,7 @@ pub(crate) struct AzureArguments {
 pub(crate) struct DevOpsArguments {
     /// URL of the organization, such as <https://dev.azure.com/contoso> [environment: also `AZURE_DEVOPS_ORG_URL`; in
     /// a pipeline its own organization]
-    #[arg(long, value_name = "URL", help_heading = "Azure DevOps")]
+    #[arg(long = "organization-url", value_name = "URL", help_heading = "Azure DevOps")]
     pub(crate) organization: Option<String>,
     /// File that holds the token for Azure DevOps
     #[arg(long, value_name = "FILE", help_heading = "Azure DevOps")]
@@ -179,10 +179,10 @@ pub(crate) struct PlaceArguments {
     #[arg(long, value_name = "ZONE", help_heading = "Azure")]
     pub(crate) zone: Option<String>,
     /// Virtual network [default: none; the agent then has no private address and no public one]
-    #[arg(long, value_name = "NAME", help_heading = "Virtual network")]
+    #[arg(long = "vnet-name", value_name = "NAME", help_heading = "Virtual network")]
     pub(crate) vnet: Option<String>,
     /// Subnet, delegated to Microsoft.ContainerInstance/containerGroups
-    #[arg(long, value_name = "NAME", help_heading = "Virtual network")]
+    #[arg(long = "subnet-name", value_name = "NAME", help_heading = "Virtual network")]
     pub(crate) subnet: Option<String>,
     /// Resource group of the virtual network [default: --resource-group]
     #[arg(long, value_name = "NAME", help_heading = "Virtual network")]
@@ -196,7 +196,7 @@ pub(crate) struct PlaceArguments {
 #[derive(Args)]
 pub(crate) struct AgentArguments {
     /// Agent pool [environment: also `AZURE_DEVOPS_POOL`]
-    #[arg(long, short = 'p', value_name = "NAME", help_heading = "Azure DevOps")]
+    #[arg(long = "agent-pool", short = 'p', value_name = "NAME", help_heading = "Azure DevOps")]
     pub(crate) pool: Option<String>,
     /// What the agent's name begins with: a lower-case letter, then lower-case letters and digits [default: agent]
     #[arg(long, value_name = "PREFIX", help_heading = "Azure DevOps")]
@@ -208,7 +208,7 @@ pub(crate) struct AgentArguments {
     /// token, for images that register themselves [default: jit]
     #[arg(long, value_enum, value_name = "HOW", help_heading = "Azure DevOps")]
     pub(crate) registration: Option<RegistrationArgument>,
-    /// URL of the organization as the container sees it, if that differs [default: --organization]
+    /// URL of the organization as the container sees it, if that differs [default: --organization-url]
     #[arg(long, value_name = "URL", help_heading = "Azure DevOps")]
     pub(crate) agent_url: Option<String>,
 }
@@ -316,7 +316,7 @@ pub(crate) struct DeprovisionArguments {
     #[arg(long, value_name = "SECONDS")]
     pub(crate) job_timeout: Option<u64>,
     /// Pool to look in for an agent whose container group is gone [environment: also `AZURE_DEVOPS_POOL`]
-    #[arg(long, short = 'p', value_name = "NAME", help_heading = "Azure DevOps")]
+    #[arg(long = "agent-pool", short = 'p', value_name = "NAME", help_heading = "Azure DevOps")]
     pub(crate) pool: Option<String>,
     #[command(flatten)]
     pub(crate) azure: AzureArguments,

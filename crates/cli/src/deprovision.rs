@@ -132,7 +132,7 @@ async fn find(
     };
     let Some(pool_name) = pool_name else {
         report.warning(&format!(
-            "there is no container group {name}; give --pool to look for an agent of that name too"
+            "there is no container group {name}; give --agent-pool to look for an agent of that name too"
         ));
         return Ok(None);
     };
@@ -173,7 +173,7 @@ fn pool_of(group: &GroupView, request: &Request, name: &AgentName) -> Result<Str
     if !theirs.eq_ignore_ascii_case(&request.organization) {
         return Err(refused(
             format!("its agent is registered in {theirs}"),
-            format!("use --organization {theirs}, and a token for it."),
+            format!("use --organization-url {theirs}, and a token for it."),
         ));
     }
     Ok(ownership.pool)
@@ -321,6 +321,8 @@ mod tests {
         world.add_pair(MINTED, AgentStatus::Offline);
         let request = Request { organization: fake::OTHER_ORGANIZATION.to_owned(), ..request(&[MINTED]) };
         let failure = run(&world, &request).await.expect_err("another organization");
-        assert!(failure.message().to_string().contains("use --organization https://dev.azure.com/contoso"));
+        assert!(
+            failure.message().to_string().contains("use --organization-url https://dev.azure.com/contoso")
+        );
     }
 }

@@ -25,8 +25,8 @@ fn enough(cloud: &str) -> Vec<(&str, &str)> {
         ("EPHEMERAL_AGENTS_CLOUD", cloud),
         ("EPHEMERAL_AGENTS_SUBSCRIPTION", "00000000-1111-2222-3333-444444444444"),
         ("EPHEMERAL_AGENTS_RESOURCE_GROUP", "agents"),
-        ("EPHEMERAL_AGENTS_ORGANIZATION", "https://127.0.0.1:1/contoso"),
-        ("EPHEMERAL_AGENTS_POOL", "private"),
+        ("EPHEMERAL_AGENTS_ORGANIZATION_URL", "https://127.0.0.1:1/contoso"),
+        ("EPHEMERAL_AGENTS_AGENT_POOL", "private"),
         ("EPHEMERAL_AGENTS_IMAGE", "contoso.azurecr.io/agent:1"),
         ("EPHEMERAL_AGENTS_SECURE_ENV", "FEED_TOKEN"),
         ("EPHEMERAL_AGENTS_REGISTRY_USER", "puller"),
@@ -51,7 +51,7 @@ fn help_of_every_command() {
 
 #[test]
 fn a_wrong_option_is_the_users_to_fix() {
-    let output = run(&["provision", "--pol", "private"], &[]);
+    let output = run(&["provision", "--agent-pol", "private"], &[]);
     assert_eq!(output.status.code(), Some(1));
     insta::assert_snapshot!(stderr(&output));
 }

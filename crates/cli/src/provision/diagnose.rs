@@ -236,7 +236,7 @@ fn said_in_log(evidence: &Evidence<'_>) -> Option<Cause> {
         let remedy = if evidence.in_network {
             "the container does not inherit the network's DNS servers: name them with --dns-server."
         } else {
-            "check --organization and --agent-url."
+            "check --organization-url and --agent-url."
         };
         return Some(cause(Blame::User, "the container cannot resolve a host name.", remedy));
     }

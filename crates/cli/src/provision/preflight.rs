@@ -216,7 +216,7 @@ fn judge_subnet(
         }
         Ok(SubnetLookup::Missing) => findings.push(users(
             format!("There is no subnet `{name}` in a virtual network `{virtual_network}` of `{resource_group}`."),
-            "correct --vnet, --subnet or --vnet-resource-group; the network has to be in the same subscription.",
+            "correct --vnet-name, --subnet-name or --vnet-resource-group; the network has to be in the same subscription.",
         )),
         Ok(SubnetLookup::Found(subnet)) => {
             findings.extend(delegation_finding(subnet, name, &update));

@@ -62,8 +62,9 @@ pub(super) fn read_devops(
     environment: &Environment,
     problems: &mut Problems,
 ) -> Option<DevOps> {
-    let organization = problems.require("organization", arguments.organization.as_deref());
-    let organization = organization.and_then(|url| problems.check("organization", checks::organization(url)));
+    let organization = problems.require("organization-url", arguments.organization.as_deref());
+    let organization =
+        organization.and_then(|url| problems.check("organization-url", checks::organization(url)));
     let credential = match &arguments.token_file {
         Some(path) => secret_file("token-file", path, problems).map(token_of_file),
         None => Some(devops_credential(environment)),

@@ -24,12 +24,12 @@ const SHARED_VARIABLES: [(&str, &str); 5] = [
     ("subscription", "AZURE_SUBSCRIPTION_ID"),
     ("resource-group", "AZURE_RESOURCE_GROUP"),
     ("location", "AZURE_LOCATION"),
-    ("organization", "AZURE_DEVOPS_ORG_URL"),
-    ("pool", "AZURE_DEVOPS_POOL"),
+    ("organization-url", "AZURE_DEVOPS_ORG_URL"),
+    ("agent-pool", "AZURE_DEVOPS_POOL"),
 ];
 
 /// What a pipeline says of itself: stands in where nobody said anything.
-const PIPELINE_DEFAULTS: [(&str, &str); 1] = [("organization", "SYSTEM_COLLECTIONURI")];
+const PIPELINE_DEFAULTS: [(&str, &str); 1] = [("organization-url", "SYSTEM_COLLECTIONURI")];
 
 /// Not settings, although they are options.
 const NOT_SETTINGS: [&str; 4] = ["help", "version", "settings", "verbose"];
@@ -304,13 +304,13 @@ mod tests {
 
     #[test]
     fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
-        let file = file("pool = 'of-file'\nimage = 'of-file'\nlocation = 'of-file'\ncpu = 2\n");
+        let file = file("agent-pool = 'of-file'\nimage = 'of-file'\nlocation = 'of-file'\ncpu = 2\n");
         let environment = Environment::from([
-            ("EPHEMERAL_AGENTS_POOL", "of-environment"),
+            ("EPHEMERAL_AGENTS_AGENT_POOL", "of-environment"),
             ("EPHEMERAL_AGENTS_IMAGE", "of-environment"),
         ]);
         let path = file.to_str().expect("text");
-        let read = provision(&["provision", "--settings", path, "--pool", "typed"], &environment);
+        let read = provision(&["provision", "--settings", path, "--agent-pool", "typed"], &environment);
         assert_eq!(read.agent.pool.as_deref(), Some("typed"));
         assert_eq!(read.container.image.as_deref(), Some("of-environment"));
         assert_eq!(read.place.location.as_deref(), Some("of-file"));
@@ -337,7 +337,7 @@ mod tests {
         let read = provision(&["provision"], &environment);
         assert_eq!(read.devops.organization.as_deref(), Some("https://dev.azure.com/contoso/"));
         assert_eq!(read.azure.resource_group.as_deref(), Some("agents"));
-        let file = file("organization = 'https://dev.azure.com/fabrikam'");
+        let file = file("organization-url = 'https://dev.azure.com/fabrikam'");
         let read = provision(&["provision", "--settings", file.to_str().expect("text")], &environment);
         assert_eq!(read.devops.organization.as_deref(), Some("https://dev.azure.com/fabrikam"));
     }
@@ -369,10 +369,10 @@ mod tests {
 
     #[test]
     fn says_which_pipeline_variable_is_not_defined() {
-        let environment = Environment::from([("EPHEMERAL_AGENTS_POOL", "$(agentPool)")]);
+        let environment = Environment::from([("EPHEMERAL_AGENTS_AGENT_POOL", "$(agentPool)")]);
         insta::assert_snapshot!(refusal(&["provision"], &environment), @"
         One setting has to be corrected.
-          EPHEMERAL_AGENTS_POOL: holds $(agentPool), a pipeline variable that is not defined; define agentPool in the pipeline, or remove it
+          EPHEMERAL_AGENTS_AGENT_POOL: holds $(agentPool), a pipeline variable that is not defined; define agentPool in the pipeline, or remove it
         ");
     }
 

@@ -47,7 +47,7 @@ fn read(
     let run = environment.run_id();
     let azure = read_azure(global, &arguments.azure, environment, problems);
     let devops = read_devops(&arguments.devops, environment, problems);
-    let pool = problems.require("pool", arguments.agent.pool.clone());
+    let pool = problems.require("agent-pool", arguments.agent.pool.clone());
     let name = name(&arguments.agent, run, problems);
     let agent_url = match &arguments.agent.agent_url {
         Some(url) => problems.check("agent-url", checks::organization(url)),
@@ -97,7 +97,11 @@ fn name(agent: &AgentArguments, run: Option<u64>, problems: &mut Problems) -> Op
 fn network(place: &PlaceArguments, group: Option<&str>, problems: &mut Problems) -> Option<Option<Network>> {
     match (&place.vnet, &place.subnet) {
         (None, None) if place.vnet_resource_group.is_some() => {
-            problems.add("vnet-resource-group", "is given without vnet and subnet", "give them too, or none");
+            problems.add(
+                "vnet-resource-group",
+                "is given without vnet-name and subnet-name",
+                "give them too, or none",
+            );
             None
         }
         (None, None) => Some(None),
@@ -109,11 +113,19 @@ fn network(place: &PlaceArguments, group: Option<&str>, problems: &mut Problems)
             Some(Some(Network { resource_group: group?, name: network.clone(), subnet: subnet.clone() }))
         }
         (Some(_), None) => {
-            problems.add("subnet", "is missing, although vnet is given", "give the subnet for agents");
+            problems.add(
+                "subnet-name",
+                "is missing, although vnet-name is given",
+                "give the subnet for agents",
+            );
             None
         }
         (None, Some(_)) => {
-            problems.add("vnet", "is missing, although subnet is given", "give the network of that subnet");
+            problems.add(
+                "vnet-name",
+                "is missing, although subnet-name is given",
+                "give the network of that subnet",
+            );
             None
         }
     }
@@ -370,9 +382,9 @@ mod tests {
         "00000000-1111-2222-3333-444444444444",
         "--resource-group",
         "agents",
-        "--organization",
+        "--organization-url",
         "https://dev.azure.com/contoso/",
-        "--pool",
+        "--agent-pool",
         "private",
         "--image",
         "contoso.azurecr.io/agent:1",
@@ -430,8 +442,8 @@ mod tests {
         5 settings have to be corrected.
           subscription: is missing; give --subscription, EPHEMERAL_AGENTS_SUBSCRIPTION, or `subscription` in a settings file
           resource-group: is missing; give --resource-group, EPHEMERAL_AGENTS_RESOURCE_GROUP, or `resource-group` in a settings file
-          organization: is missing; give --organization, EPHEMERAL_AGENTS_ORGANIZATION, or `organization` in a settings file
-          pool: is missing; give --pool, EPHEMERAL_AGENTS_POOL, or `pool` in a settings file
+          organization-url: is missing; give --organization-url, EPHEMERAL_AGENTS_ORGANIZATION_URL, or `organization-url` in a settings file
+          agent-pool: is missing; give --agent-pool, EPHEMERAL_AGENTS_AGENT_POOL, or `agent-pool` in a settings file
           image: is missing; give --image, EPHEMERAL_AGENTS_IMAGE, or `image` in a settings file
         ");
     }
@@ -474,10 +486,10 @@ mod tests {
     #[test]
     fn what_does_not_go_together() {
         let none = Environment::default();
-        insta::assert_snapshot!(refusal(&["--subnet", "agents", "--name", "a1", "--agent-prefix", "a"], &none), @"
+        insta::assert_snapshot!(refusal(&["--subnet-name", "agents", "--name", "a1", "--agent-prefix", "a"], &none), @"
         2 settings have to be corrected.
           name: is given together with agent-prefix; give one of them
-          vnet: is missing, although subnet is given; give the network of that subnet
+          vnet-name: is missing, although subnet-name is given; give the network of that subnet
         ");
         insta::assert_snapshot!(refusal(&["--take-down", "secrets", "--registration", "token"], &none), @"
         2 settings have to be corrected.
