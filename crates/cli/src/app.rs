@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use lifecycle::AgentName;
-use redact::SecretMasker;
 use serde_json::json;
 use tracing::level_filters::LevelFilter;
 
@@ -20,7 +19,7 @@ use crate::errors::{Blame, Failure, Problem};
 use crate::interrupts::Interrupts;
 use crate::provision::preview;
 use crate::provision::run::{Provisioned, choose_name, preflight, provision};
-use crate::report::Report;
+use crate::report::{Masker, Report};
 use crate::services::Services;
 use crate::settings::environment::Environment;
 use crate::settings::layers::{self, Refusal};
@@ -77,13 +76,36 @@ async fn dispatch(arguments: &Arguments, environment: &Environment, report: &Rep
     let interrupts = Interrupts::of_process().map_err(|error| Failure::Internal(error.to_string()))?;
     let global = &arguments.global;
     match &arguments.command {
-        Command::Provision(given) => run_provision(global, given, environment, (report, &interrupts)).await,
+        Command::Provision(given) => {
+            Box::pin(run_provision(global, given, environment, (report, &interrupts))).await
+        }
         Command::Deprovision(given) => {
             run_deprovision(global, given, environment, (report, &interrupts)).await
         }
-        Command::List(given) => run_list(global, given, environment, report).await,
-        Command::Logs(given) => run_logs(global, given, environment, (report, &interrupts)).await,
+        Command::List(given) => {
+            unless_interrupted(&interrupts, run_list(global, given, environment, report)).await
+        }
+        Command::Logs(given) => {
+            let showing = unless_interrupted(&interrupts, run_logs(global, given, environment, report)).await;
+            match showing {
+                // Who follows a log stops it so.
+                Err(Failure::Interrupted { .. }) if given.follow.unwrap_or_default() => Ok(()),
+                outcome => outcome,
+            }
+        }
         Command::Completions { .. } => Ok(()),
+    }
+}
+
+/// Does what changes nothing, until a signal comes.
+async fn unless_interrupted<T>(
+    interrupts: &Interrupts,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    tokio::select! {
+        biased;
+        () = interrupts.first() => Err(Failure::Interrupted { taken_down: None }),
+        outcome = work => outcome,
     }
 }
 
@@ -96,13 +118,14 @@ async fn run_provision(
     let settings = settings::provision(global, given, environment)?;
     report.learn(&settings.secrets());
     report.section("Provisioning an ephemeral agent");
-    let services = Live::connect(&settings.azure, &settings.devops, environment).await?;
+    let connecting = Live::connect(&settings.azure, &settings.devops, environment);
+    let services = unless_interrupted(interrupts, connecting).await?;
     if given.dry_run.unwrap_or_default() {
-        return dry_run(&services, &settings, report).await;
+        return unless_interrupted(interrupts, Box::pin(dry_run(&services, &settings, report))).await;
     }
-    let provisioned = provision(&services, &settings, report, interrupts).await?;
-    tracing::debug!(requests = services.requests_sent(), "done");
-    show_provisioned(&provisioned, report);
+    let outcome = provision(&services, &settings, report, interrupts).await;
+    tracing::debug!(requests = services.requests_sent(), "provisioning is over");
+    show_provisioned(&outcome?, report);
     Ok(())
 }
 
@@ -152,7 +175,7 @@ async fn run_deprovision(
     let names = given.names.iter().map(|name| agent_name(name)).collect::<Result<_, _>>()?;
     let (azure, devops) = settings::azure_and_devops(global, (&given.azure, &given.devops), environment)?;
     report.learn(&settings::secrets_of(&azure, Some(&devops)));
-    let services = Live::connect(&azure, &devops, environment).await?;
+    let services = unless_interrupted(interrupts, Live::connect(&azure, &devops, environment)).await?;
     let request = Request {
         names,
         organization: devops.organization.clone(),
@@ -183,13 +206,13 @@ async fn run_logs(
     global: &Global,
     given: &LogsArguments,
     environment: &Environment,
-    (report, interrupts): (&Report, &Interrupts),
+    report: &Report,
 ) -> Result<(), Failure> {
     let name = agent_name(&given.name)?;
     let azure = settings::azure(global, &given.azure, environment)?;
     report.learn(&settings::secrets_of(&azure, None));
     let groups = AzureGroups::connect(&azure, environment).await?;
-    logs::logs(&groups, &name, (given.tail, given.follow.unwrap_or_default()), report, interrupts).await
+    logs::logs(&groups, &name, (given.tail, given.follow.unwrap_or_default()), report).await
 }
 
 fn agent_name(text: &str) -> Result<AgentName, Failure> {
@@ -203,8 +226,8 @@ fn agent_name(text: &str) -> Result<AgentName, Failure> {
 }
 
 /// A masker that knows every secret of the environment, ours or not: a service's answer may repeat any of them.
-fn masker(environment: &Environment) -> SecretMasker {
-    let mut masker = SecretMasker::new();
+fn masker(environment: &Environment) -> Masker {
+    let masker = Masker::default();
     for name in [
         "AZURE_CLIENT_SECRET",
         "AZURE_DEVOPS_EXT_PAT",
@@ -219,7 +242,7 @@ fn masker(environment: &Environment) -> SecretMasker {
 }
 
 /// Diagnostics for who asked for them, and for runs of a pipeline in debug mode.
-fn log_to_stderr(global: &Global, environment: &Environment, masker: &SecretMasker) {
+fn log_to_stderr(global: &Global, environment: &Environment, masker: &Masker) {
     let debugging = environment.get("SYSTEM_DEBUG").is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let level = match global.verbose {
         0 if !debugging => LevelFilter::OFF,
@@ -236,7 +259,7 @@ fn log_to_stderr(global: &Global, environment: &Environment, masker: &SecretMask
 
 /// Standard error, line by line through the masker.
 struct MaskedStderr {
-    masker: SecretMasker,
+    masker: Masker,
     line: Vec<u8>,
 }
 

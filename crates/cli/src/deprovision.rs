@@ -225,14 +225,13 @@ mod tests {
     use std::time::Duration;
 
     use lifecycle::{AgentName, AgentStatus};
-    use redact::SecretMasker;
 
     use super::{Outcome, Request, deprovision};
     use crate::arguments::Output;
     use crate::errors::Failure;
     use crate::fake::{self, World};
     use crate::interrupts::Interrupts;
-    use crate::report::{Talk, capture};
+    use crate::report::{Masker, Talk, capture};
 
     const MINTED: &str = "agent7-20261124000000-yypnqa";
 
@@ -246,7 +245,7 @@ mod tests {
     }
 
     async fn run(world: &World, request: &Request) -> Result<Vec<Outcome>, Failure> {
-        let (report, _, _) = capture::report(Talk::Plain, Output::Text, SecretMasker::new());
+        let (report, _, _) = capture::report(Talk::Plain, Output::Text, Masker::default());
         let (_counter, interrupts) = Interrupts::new();
         let done = deprovision(world, request, &report, &interrupts).await?;
         Ok(done.into_iter().map(|(_, outcome)| outcome).collect())

@@ -164,16 +164,15 @@ mod tests {
     use std::time::Duration;
 
     use lifecycle::AgentStatus;
-    use redact::SecretMasker;
 
     use super::{as_json, as_text, list};
     use crate::arguments::Output;
     use crate::fake::{self, World};
-    use crate::report::{Talk, capture};
+    use crate::report::{Masker, Talk, capture};
     use crate::services::Services as _;
 
     async fn shown(world: &World, organization: &str) -> String {
-        let (report, _, _) = capture::report(Talk::Plain, Output::Text, SecretMasker::new());
+        let (report, _, _) = capture::report(Talk::Plain, Output::Text, Masker::default());
         let rows = list(world, organization, &report).await.expect("listed");
         as_text(&rows, world.now())
     }
@@ -207,7 +206,7 @@ mod tests {
     async fn the_json_is_a_contract() {
         let world = World::default();
         world.add_pair("a1", AgentStatus::Online);
-        let (report, _, _) = capture::report(Talk::Plain, Output::Json, SecretMasker::new());
+        let (report, _, _) = capture::report(Talk::Plain, Output::Json, Masker::default());
         let rows = list(&world, fake::ORGANIZATION, &report).await.expect("listed");
         insta::assert_snapshot!(format!("{:#}", as_json(&rows, world.now())), @r#"
         {

@@ -6,30 +6,24 @@ use lifecycle::{AgentName, ComputePhase};
 use tokio::time::sleep;
 
 use crate::errors::Failure;
-use crate::interrupts::Interrupts;
 use crate::report::Report;
 use crate::services::{ErrorKind, Groups, ServiceError};
 
 /// Between two looks; the service has no stream.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
-/// Prints the log, and with `follow` goes on until the container ends or the user stops it, which is no failure.
+/// Prints the log, and with `follow` goes on until the container ends.
 pub(crate) async fn logs(
     groups: &impl Groups,
     name: &AgentName,
     (tail, follow): (Option<u32>, bool),
     report: &Report,
-    interrupts: &Interrupts,
 ) -> Result<(), Failure> {
     // Who follows needs the whole reading, to tell later what is new in the next.
     let mut shown = read(groups, name, tail.filter(|_| !follow)).await?;
     report.container_output(last_lines(&shown, tail));
     while follow && still_going(groups, name).await? {
-        tokio::select! {
-            biased;
-            () = interrupts.first() => return Ok(()),
-            () = sleep(LOOK_AGAIN) => {}
-        }
+        sleep(LOOK_AGAIN).await;
         let now = match read(groups, name, None).await {
             Ok(text) => text,
             // Gone between two looks: it took itself down.
@@ -89,21 +83,18 @@ mod tests {
     use std::time::Duration;
 
     use lifecycle::{AgentName, AgentStatus};
-    use redact::SecretMasker;
 
     use super::{last_lines, logs, news};
     use crate::arguments::Output;
     use crate::errors::Failure;
     use crate::fake::World;
-    use crate::interrupts::Interrupts;
-    use crate::report::{Talk, capture};
+    use crate::report::{Masker, Talk, capture};
     use crate::services::Services as _;
 
     async fn run(world: &World, follow: bool) -> (Result<(), Failure>, String) {
-        let (report, results, _) = capture::report(Talk::Plain, Output::Text, SecretMasker::new());
-        let (_counter, interrupts) = Interrupts::new();
+        let (report, results, _) = capture::report(Talk::Plain, Output::Text, Masker::default());
         let name = AgentName::new("a1").expect("valid");
-        let outcome = logs(world.groups(), &name, (None, follow), &report, &interrupts).await;
+        let outcome = logs(world.groups(), &name, (None, follow), &report).await;
         (outcome, results.text())
     }
 

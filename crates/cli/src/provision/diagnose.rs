@@ -274,7 +274,10 @@ fn by_state(evidence: &Evidence<'_>, events: &[Event]) -> Cause {
         ),
         Why::ProvisioningFailed => cause(
             Blame::Service,
-            "Azure gave the container group up without a reason that we know.",
+            match events.iter().find(|event| event.at.is_none()) {
+                Some(reason) => format!("Azure gave the container group up: {}", reason.message),
+                None => "Azure gave the container group up without a reason that we know.".to_owned(),
+            },
             "look at the events above, and try again or in another region.",
         ),
         Why::ContainerEnded => cause(
@@ -402,6 +405,12 @@ mod tests {
             ),
             (Why::GroupGone, running(), None, "deleted the container group"),
             (Why::ProvisioningFailed, group("", None, "", vec![]), None, "without a reason"),
+            (
+                Why::ProvisioningFailed,
+                group("", None, "", vec![Event { at: None, ..event(0, "Strange", "something is wrong.") }]),
+                None,
+                "gave the container group up: something is wrong.",
+            ),
             (
                 Why::ProvisioningFailed,
                 group("", None, "", vec![event(0, "InsufficientCapacity.", "x")]),

@@ -152,6 +152,7 @@ impl<S: Services> Attempt<'_, S> {
         match self.services.pools().register(&self.ready.pool, name, &self.settings.new_agent()).await {
             Ok(registered) => {
                 self.pair.agent.set(AgentRecord::Known(registered.agent_id));
+                self.report.learn(std::slice::from_ref(&registered.configuration));
                 Ok(registered)
             }
             Err(error) => {

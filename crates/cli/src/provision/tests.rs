@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redact::{Secret, SecretMasker};
+use redact::Secret;
 
 use super::preview::{as_text, preview};
 use super::run::{Provisioned, choose_name, preflight, provision};
@@ -10,14 +10,14 @@ use crate::arguments::Output;
 use crate::errors::{Blame, Failure};
 use crate::fake::{self, Fault, World};
 use crate::interrupts::Interrupts;
-use crate::report::{Report, Talk, capture};
+use crate::report::{Masker, Report, Talk, capture};
 use crate::services::{ErrorKind, Services as _};
 use crate::settings::{ProvisionSettings, Registration, TakeDown};
 
 const NAME: &str = "agent4711-20261124000000-yypnqa";
 
 fn quiet() -> Report {
-    capture::report(Talk::Plain, Output::Text, SecretMasker::new()).0
+    capture::report(Talk::Plain, Output::Text, Masker::default()).0
 }
 
 async fn run(world: &World, settings: &ProvisionSettings) -> Result<Provisioned, Failure> {
@@ -276,7 +276,7 @@ async fn a_dry_run_shows_everything_and_creates_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn no_planted_secret_is_printed_whatever_happens() {
-    let mut masker = SecretMasker::new();
+    let masker = Masker::default();
     let mut settings = fake::settings();
     let planted = |name: &str| Secret::new(format!("planted-{name}"));
     settings.registration = Registration::Token(planted("token"));

@@ -3,6 +3,7 @@
 //! Standard output is for results, standard error for talk; inside a pipeline, whose log shows both anyway, all goes to
 //! standard output, in the words that Azure Pipelines understands. Every text passes the secret masker.
 
+mod masker;
 pub(crate) mod pipeline;
 pub(crate) mod table;
 
@@ -11,8 +12,10 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use redact::{Secret, SecretMasker};
+use redact::Secret;
 use serde_json::Value;
+
+pub(crate) use masker::Masker;
 
 use crate::arguments::Output;
 use crate::errors::Failure;
@@ -34,14 +37,14 @@ pub(crate) struct Report {
     talk: RefCell<Box<dyn Write>>,
     style: Talk,
     output: Output,
-    masker: RefCell<SecretMasker>,
+    masker: Masker,
     spinner: Option<ProgressBar>,
     last_progress: RefCell<String>,
 }
 
 impl Report {
     /// Prints to this process's output.
-    pub(crate) fn of_process(output: Output, in_pipeline: bool, masker: SecretMasker) -> Self {
+    pub(crate) fn of_process(output: Output, in_pipeline: bool, masker: Masker) -> Self {
         let style = match (in_pipeline, output) {
             (true, Output::Text) => Talk::Pipeline,
             _ if io::stderr().is_terminal() => Talk::Terminal,
@@ -56,7 +59,7 @@ impl Report {
     pub(crate) fn new(
         style: Talk,
         output: Output,
-        masker: SecretMasker,
+        masker: Masker,
         (results, talk): (Box<dyn Write>, Box<dyn Write>),
     ) -> Self {
         Self {
@@ -64,7 +67,7 @@ impl Report {
             talk: talk.into(),
             style,
             output,
-            masker: masker.into(),
+            masker,
             spinner: (style == Talk::Terminal).then(spinner),
             last_progress: RefCell::default(),
         }
@@ -143,15 +146,14 @@ impl Report {
 
     /// Secrets that turned up since it was made: from files, and from variables that the user named.
     pub(crate) fn learn(&self, secrets: &[Secret]) {
-        let mut masker = self.masker.borrow_mut();
         for secret in secrets {
-            masker.add(secret);
+            self.masker.add(secret);
         }
     }
 
     /// Masks, and disarms logging commands in text that is not ours.
     fn foreign(&self, text: &str) -> String {
-        let masked = self.masker.borrow().mask(text);
+        let masked = self.masker.mask(text);
         if self.style == Talk::Pipeline { pipeline::disarm(&masked) } else { masked }
     }
 
@@ -164,7 +166,7 @@ impl Report {
     }
 
     fn print(&self, line: &str) {
-        let line = self.masker.borrow().mask(line);
+        let line = self.masker.mask(line);
         let write = || write_line(&self.results, &line);
         match &self.spinner {
             Some(spinner) => spinner.suspend(write),
@@ -209,9 +211,7 @@ pub(crate) mod capture {
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
 
-    use redact::SecretMasker;
-
-    use super::{Report, Talk};
+    use super::{Masker, Report, Talk};
     use crate::arguments::Output;
 
     /// Bytes that several writers share.
@@ -237,7 +237,7 @@ pub(crate) mod capture {
     }
 
     /// A report with its results and its talk.
-    pub(crate) fn report(style: Talk, output: Output, masker: SecretMasker) -> (Report, Shared, Shared) {
+    pub(crate) fn report(style: Talk, output: Output, masker: Masker) -> (Report, Shared, Shared) {
         let (results, talk) = (Shared::default(), Shared::default());
         let writers = (Box::new(results.clone()) as Box<dyn Write>, Box::new(talk.clone()) as Box<dyn Write>);
         (Report::new(style, output, masker, writers), results, talk)
@@ -246,15 +246,15 @@ pub(crate) mod capture {
 
 #[cfg(test)]
 mod tests {
-    use redact::{Secret, SecretMasker};
+    use redact::Secret;
 
-    use super::Talk;
     use super::capture::report;
+    use super::{Masker, Talk};
     use crate::arguments::Output;
     use crate::errors::Failure;
 
-    fn masker() -> SecretMasker {
-        let mut masker = SecretMasker::new();
+    fn masker() -> Masker {
+        let masker = Masker::default();
         masker.add(&Secret::new("hunter2"));
         masker
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use redact::Secret;
 
 use super::environment::Environment;
+use super::layers::undefined_macro;
 use super::{Azure, AzureCredential, Cloud, DevOps, DevOpsCredential, Problems, checks};
 use crate::arguments::{AzureArguments, DevOpsArguments, Global};
 use crate::errors::Failure;
@@ -67,7 +68,7 @@ pub(super) fn read_devops(
         organization.and_then(|url| problems.check("organization-url", checks::organization(url)));
     let credential = match &arguments.token_file {
         Some(path) => secret_file("token-file", path, problems).map(token_of_file),
-        None => Some(devops_credential(environment)),
+        None => Some(devops_credential(environment, problems)),
     };
     Some(DevOps { organization: organization?, credential: credential? })
 }
@@ -82,12 +83,27 @@ fn token_of_file(token: Secret) -> DevOpsCredential {
 }
 
 /// The token that was set for us first, the job's own second, nobody else's third.
-fn devops_credential(environment: &Environment) -> DevOpsCredential {
-    match (environment.secret("AZURE_DEVOPS_EXT_PAT"), environment.secret("SYSTEM_ACCESSTOKEN")) {
+fn devops_credential(environment: &Environment, problems: &mut Problems) -> DevOpsCredential {
+    let own = secret_variable("AZURE_DEVOPS_EXT_PAT", environment, problems);
+    match (own, environment.secret("SYSTEM_ACCESSTOKEN")) {
         (Some(token), _) => DevOpsCredential::PersonalAccessToken(token),
         (None, Some(token)) => DevOpsCredential::Bearer(token),
         (None, None) => DevOpsCredential::SameAsAzure,
     }
+}
+
+/// A secret of the environment, unless it is a pipeline's macro that nobody defined: sent as a password, it would only
+/// be refused.
+pub(super) fn secret_variable(
+    name: &str,
+    environment: &Environment,
+    problems: &mut Problems,
+) -> Option<Secret> {
+    if let Some(problem) = environment.get(name).and_then(|value| undefined_macro(name, value)) {
+        problems.0.push(problem);
+        return None;
+    }
+    environment.secret(name)
 }
 
 /// As whom to ask Azure: what was chosen, what the environment holds, or the Azure CLI.
@@ -100,7 +116,7 @@ fn credential(
         let own = id.eq_ignore_ascii_case("system");
         return Some(AzureCredential::ManagedIdentity((!own).then(|| id.to_owned())));
     }
-    let secret = environment.secret("AZURE_CLIENT_SECRET");
+    let secret = secret_variable("AZURE_CLIENT_SECRET", environment, problems);
     let certificate = environment.get("AZURE_CLIENT_CERTIFICATE_PATH").map(PathBuf::from);
     let federated = environment.get("AZURE_FEDERATED_TOKEN_FILE").map(PathBuf::from);
     if secret.is_none() && certificate.is_none() && federated.is_none() {
@@ -206,8 +222,19 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_the_pipeline_does_not_define_is_said_to_be_missing() {
+        let mut problems = Problems::default();
+        let environment = Environment::from([("AZURE_DEVOPS_EXT_PAT", "$(devOpsToken)")]);
+        assert!(devops_credential(&environment, &mut problems) == DevOpsCredential::SameAsAzure);
+        assert_eq!(problems.0.len(), 1);
+        assert!(problems.0[0].remedy.contains("define devOpsToken"), "{:?}", problems.0);
+    }
+
+    #[test]
     fn a_token_that_was_set_for_us_wins_over_the_jobs_own() {
         let both = Environment::from([("AZURE_DEVOPS_EXT_PAT", "pat"), ("SYSTEM_ACCESSTOKEN", "job")]);
+        let devops_credential =
+            |environment: &Environment| devops_credential(environment, &mut Problems::default());
         assert!(devops_credential(&both) == DevOpsCredential::PersonalAccessToken("pat".into()));
         let job = Environment::from([("SYSTEM_ACCESSTOKEN", "job")]);
         assert!(devops_credential(&job) == DevOpsCredential::Bearer("job".into()));

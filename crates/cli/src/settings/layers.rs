@@ -108,14 +108,19 @@ fn beneath(
     }
 }
 
+/// Azure Pipelines leaves a macro as it stands when its variable does not exist.
+pub(super) fn undefined_macro(variable: &str, value: &str) -> Option<Problem> {
+    let name = value.strip_prefix("$(")?.strip_suffix(')')?;
+    Some(Problem {
+        setting: variable.to_owned(),
+        what: format!("holds {value}, a pipeline variable that is not defined"),
+        remedy: format!("define {name} in the pipeline, or remove it"),
+    })
+}
+
 fn from_variable(variable: &str, value: &str, list: bool) -> Result<(String, Vec<String>), Failure> {
-    // Azure Pipelines leaves a macro as it stands when its variable does not exist.
-    if value.starts_with("$(") && value.ends_with(')') {
-        return Err(Failure::Settings(vec![Problem {
-            setting: variable.to_owned(),
-            what: format!("holds {value}, a pipeline variable that is not defined"),
-            remedy: format!("define {} in the pipeline, or remove it", value.trim_matches(['$', '(', ')'])),
-        }]));
+    if let Some(problem) = undefined_macro(variable, value) {
+        return Err(Failure::Settings(vec![problem]));
     }
     let values = if list {
         value.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use redact::Secret;
 
-use super::connection::{certificates, read_azure, read_devops};
+use super::connection::{certificates, read_azure, read_devops, secret_variable};
 use super::environment::Environment;
 use super::{
     AzureCredential, Container, DevOps, DevOpsCredential, Identity, Life, NameChoice, Network, Os, Problems,
@@ -172,7 +172,7 @@ fn registry(
     problems: &mut Problems,
 ) -> Option<Registry> {
     let server = checks::registry_of(image).map(str::to_owned);
-    let password = environment.secret(REGISTRY_PASSWORD);
+    let password = secret_variable(REGISTRY_PASSWORD, environment, problems);
     match (&given.registry_user, &given.registry_identity) {
         (None, None) => Some(Registry::Anonymous),
         (Some(_), Some(_)) => {

@@ -1,9 +1,11 @@
 //! Container groups and what is around them, by `azure-resources`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use azure_resources::{
-    ContainerGroupView, ContainerGroups, GroupError, ResourceManager, SubnetId, Subscription,
+    ContainerGroupView, ContainerGroups, GroupError, Operation, OperationStatus, ResourceManager, SubnetId,
+    Subscription,
 };
 use lifecycle::{AgentName, ContainerGroup};
 
@@ -26,6 +28,8 @@ pub(crate) struct AzureGroups {
     resource_group: String,
     /// A Resource Manager of one's own may know no networks.
     knows_networks: bool,
+    /// What creating the group came to is said by its operation alone.
+    creation: RefCell<Option<Operation>>,
 }
 
 impl AzureGroups {
@@ -41,6 +45,22 @@ impl AzureGroups {
             subscription,
             resource_group: azure.resource_group.clone(),
             knows_networks: !matches!(azure.cloud, Cloud::Custom(_)),
+            creation: RefCell::default(),
+        }
+    }
+
+    /// The reason that a creation of ours failed for, where the service gives one.
+    async fn reason(&self) -> Option<Event> {
+        let operation = self.creation.borrow().clone()?;
+        match self.groups.operation(&operation).await {
+            Ok(OperationStatus::Failed { code, message, .. }) => {
+                Some(Event { at: None, name: code, message, count: 1 })
+            }
+            Ok(OperationStatus::Running(_) | OperationStatus::Succeeded) => None,
+            Err(error) => {
+                tracing::debug!(%error, "the operation says nothing");
+                None
+            }
         }
     }
 
@@ -98,10 +118,12 @@ impl Groups for AzureGroups {
 
     async fn create(&self, plan: &GroupPlan) -> Answer<()> {
         let spec = spec(plan, self.subscription.id());
-        self.groups
+        let operation = self
+            .groups
             .create_new(&plan.name, &plan.ownership, &spec)
             .await
             .map_err(|error| from_resource_manager(&error))?;
+        self.creation.replace(operation);
         if plan.tags.is_empty() {
             return Ok(());
         }
@@ -113,7 +135,12 @@ impl Groups for AzureGroups {
     }
 
     async fn group(&self, name: &AgentName) -> Answer<Option<GroupView>> {
-        Ok(self.groups.get(name.as_str()).await.map_err(|error| from_resource_manager(&error))?.map(view))
+        let found = self.groups.get(name.as_str()).await.map_err(|error| from_resource_manager(&error))?;
+        let Some(mut group) = found.map(view) else { return Ok(None) };
+        if group.provisioning_state.eq_ignore_ascii_case("Failed") {
+            group.events.extend(self.reason().await);
+        }
+        Ok(Some(group))
     }
 
     async fn list(&self) -> Answer<Vec<ContainerGroup>> {
