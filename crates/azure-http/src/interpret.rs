@@ -277,6 +277,7 @@ mod tests {
     fn a_sign_in_page_is_a_refused_token_and_never_data() {
         for (status, headers, body) in [
             (203, vec![HTML], "<html>"),
+            (203, vec![JSON], "{}"),
             (200, vec![HTML], "<html>"),
             (302, vec![("location", "https://elsewhere")], ""),
             (401, vec![], ""),

@@ -76,7 +76,6 @@ struct Call {
     number: u32,
     /// The token of the last try.
     token: Option<Token>,
-    renewed: bool,
 }
 
 impl Pipeline {
@@ -137,7 +136,7 @@ impl Pipeline {
     async fn call(&self, request: &Request, target: &mut Target<'_>) -> Result<Response, HttpError> {
         request.auth.check_channel(&request.url)?;
         let id = Uuid::new_v4().to_string();
-        let mut call = Call { id, began: Instant::now(), number: 0, token: None, renewed: false };
+        let mut call = Call { id, began: Instant::now(), number: 0, token: None };
         loop {
             call.number += 1;
             self.wait_for_turn(request, &call).await?;
@@ -148,7 +147,10 @@ impl Pipeline {
             if target.has_taken() {
                 return Err(error);
             }
-            if refuses_token(&error) && self.renews(request, &mut call).await {
+            if refuses_token(&error)
+                && let Some(token) = call.token.take()
+                && request.auth.renew(&token, call.began).await
+            {
                 continue;
             }
             match call.next(request, &error, self.0.first_wait) {
@@ -214,15 +216,6 @@ impl Pipeline {
             self.0.throttle.note(&answer.host, wait);
         }
         interpret(request.dialect, answer, &masker(request, call.token.as_ref()), now)
-    }
-
-    async fn renews(&self, request: &Request, call: &mut Call) -> bool {
-        let Some(token) = call.token.take() else { return false };
-        if call.renewed || !request.auth.renew(&token, call.began).await {
-            return false;
-        }
-        call.renewed = true;
-        true
     }
 }
 

@@ -183,3 +183,17 @@ async fn a_download_follows_redirects_and_leaves_the_token_behind() {
     assert_eq!(server.received()[0].header("authorization"), "Bearer token");
     assert_eq!(mirror.received()[0].header("authorization"), "");
 }
+
+#[tokio::test]
+async fn a_download_that_breaks_is_not_begun_again_behind_the_callers_back() {
+    let server = Server::start(|_| Reply::Half("x".repeat(5_000))).await;
+    let request = Request::new(Method::Get, server.url("/package"), Dialect::Plain);
+    let mut taken = 0;
+    let mut take = |piece: &[u8]| {
+        taken += piece.len();
+        Ok(())
+    };
+    let error = server.pipeline().download(request, &mut take).await.unwrap_err();
+    assert!(matches!(error, HttpError::Interrupted { .. }), "{error:?}");
+    assert_eq!((taken, server.received().len()), (5_000, 1));
+}

@@ -43,6 +43,8 @@ pub(crate) enum Reply {
         /// The body.
         body: String,
     },
+    /// Begins to answer, then closes the connection.
+    Half(String),
     /// Closes the connection without an answer.
     HangUp,
 }
@@ -180,7 +182,13 @@ async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
     let line = lines[0].trim_end_matches(" HTTP/1.1").to_owned();
     let received = Received { line, headers, body: String::from_utf8_lossy(&body).into_owned() };
     log.lock().expect("not poisoned").push(received.clone());
-    if let Reply::Answer { status, headers, body } = handler(&received) {
+    let reply = handler(&received);
+    if let Reply::Half(body) = &reply {
+        let text = format!("HTTP/1.1 200 X\r\ncontent-length: {}\r\n\r\n{body}", 2 * body.len());
+        let _ = stream.write_all(text.as_bytes()).await;
+        let _ = stream.shutdown().await;
+    }
+    if let Reply::Answer { status, headers, body } = reply {
         let headers: String = headers.iter().flat_map(|line| [line.as_str(), "\r\n"]).collect();
         let text = format!(
             "HTTP/1.1 {status} X\r\nconnection: close\r\n{headers}content-length: {}\r\n\r\n{body}",
