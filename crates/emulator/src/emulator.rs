@@ -100,6 +100,8 @@ pub struct Emulator {
     pub signing_key: SigningKey,
     /// What runs container groups.
     pub runtime: Runtime,
+    /// The agents of the hosted pool that run.
+    pub hosted_agents: crate::pipelines::HostedAgents,
     /// The agent package that it serves.
     pub(crate) packages: crate::devops::Packages,
     state: Mutex<State>,
@@ -279,6 +281,7 @@ impl Running {
             ca_pem: identity.ca_pem,
             signing_key,
             runtime,
+            hosted_agents: crate::pipelines::HostedAgents::default(),
             packages: crate::devops::Packages::default(),
             state: Mutex::new(state),
             changes,

@@ -1,0 +1,82 @@
+//! The emulator's own: putting pipelines and service connections there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hyper::Method;
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::Emulator;
+use crate::control::{authorize, body};
+use crate::http::{Reply, Request, Router};
+use crate::pipelines::Definition;
+use crate::pipelines::connections::{Connection, NewConnection};
+use crate::pipelines::run::{Shade, Shades};
+
+/// Adds the routes.
+pub(in crate::pipelines) fn routes(router: &mut Router) {
+    router.on(Method::PUT, "/emulator/pipelines/{name}", put_pipeline);
+    router.on(Method::PUT, "/emulator/service-connections/{name}", put_connection);
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPipeline {
+    /// Text of the pipeline.
+    yaml: String,
+    /// Variables that its author set outside of the text.
+    #[serde(default)]
+    variables: BTreeMap<String, String>,
+    /// The same, secret.
+    #[serde(default)]
+    secrets: BTreeMap<String, String>,
+    /// Folder that is its repository; by default an empty one.
+    #[serde(default)]
+    repository: Option<String>,
+}
+
+async fn put_pipeline(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Reply> {
+    authorize(&emulator, &request)?;
+    let new: NewPipeline = body(&request)?;
+    let bad = |problem: String| Reply::json(400, &json!({ "error": problem }));
+    let repository = match new.repository {
+        Some(folder) if std::path::Path::new(&folder).is_dir() => folder,
+        Some(folder) => return Err(bad(format!("repository: there is no folder {folder:?}"))),
+        None => {
+            let folder = emulator.data.join("empty-repository");
+            let made = tokio::fs::create_dir_all(&folder).await;
+            made.map_err(|error| bad(format!("{}: {error}", folder.display())))?;
+            folder.display().to_string()
+        }
+    };
+    let open = new.variables.into_iter().map(|(name, value)| (name, Shade::open(value)));
+    let hidden = new.secrets.into_iter().map(|(name, value)| (name, Shade::hidden(value)));
+    let variables: Shades = open.chain(hidden).collect();
+    let name = request.param("name").to_owned();
+    let id = emulator.change(|state| {
+        let pipelines = &mut state.pipelines;
+        let known = pipelines.definitions.values().find(|known| known.name.eq_ignore_ascii_case(&name));
+        let id = known.map_or(pipelines.definitions.len() as u64 + 1, |known| known.id);
+        let definition =
+            Definition { id, name: name.clone(), yaml: new.yaml, variables, repository, created: state.now };
+        pipelines.definitions.insert(id, definition);
+        id
+    });
+    Ok(Reply::json(200, &json!({"id": id, "name": name})))
+}
+
+async fn put_connection(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Reply> {
+    authorize(&emulator, &request)?;
+    let new: NewConnection = body(&request)?;
+    let name = request.param("name").to_owned();
+    let id = emulator.change(|state| {
+        let connections = &mut state.pipelines.connections;
+        let known = connections.iter().position(|known| known.name.eq_ignore_ascii_case(&name));
+        let id = known.map_or_else(Uuid::new_v4, |position| connections.remove(position).id);
+        connections.push(Connection::new(id, &name, new));
+        id
+    });
+    Ok(Reply::json(200, &json!({"id": id, "name": name})))
+}
