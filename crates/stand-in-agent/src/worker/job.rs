@@ -160,7 +160,7 @@ impl Job {
             self.worst = TaskResult::Failed;
         }
         let result = if outcome.is_ok() { TaskResult::Succeeded } else { TaskResult::Failed };
-        self.close_own_record(record, &log, result).await;
+        self.close_record(record, &log, result).await;
         outcome.ok()
     }
 
@@ -202,7 +202,7 @@ impl Job {
         for process in child::end_leftovers(&self.mark) {
             log.write(&format!("Terminate orphan process: pid {process}"));
         }
-        self.close_own_record(record, &log, TaskResult::Succeeded).await;
+        self.close_record(record, &log, TaskResult::Succeeded).await;
     }
 
     async fn complete(mut self, log: &Log) -> anyhow::Result<TaskResult> {
@@ -239,8 +239,8 @@ impl Job {
         (record, log)
     }
 
-    /// Ends such a record, or a step's: its log is uploaded first.
-    pub(super) async fn close_own_record(&self, mut record: TimelineRecord, log: &Log, result: TaskResult) {
+    /// Ends a record: its log is uploaded first.
+    pub(super) async fn close_record(&self, mut record: TimelineRecord, log: &Log, result: TaskResult) {
         log.write(&format!("##[section]Finishing: {}", record.name));
         record.log = log.upload(&self.plans).await;
         record.state = "completed";

@@ -6,6 +6,7 @@ mod child;
 mod command;
 mod condition;
 mod effects;
+mod execution;
 mod folders;
 mod job;
 mod log;

@@ -1,39 +1,63 @@
-//! One step: whether it runs, what it runs, and what came of it.
+//! One step: whether it runs, how often it is tried, and what came of it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::cancel::Stage;
-use super::checkout;
-use super::child::{self, Exit, Invocation, LOOKUP_VARIABLE, Stream};
-use super::command::Command;
+use super::child::Exit;
 use super::condition::{self, Circumstances};
-use super::effects::{Reach, StepEffects, Upload};
+use super::effects::{StepEffects, Upload};
 use super::job::Job;
 use super::log::Log;
 use super::message::Step;
-use super::node;
-use super::script::{self, Shell};
-use super::task::{self, Manifest, Task};
-use super::variables::environment_name;
-use crate::capabilities::find_program;
+use super::task::Task;
 use crate::clock;
-use crate::environment::Environment;
 use crate::wire::models::{TaskOfRecord, TaskResult, TimelineRecord};
-
-/// The line between header and output.
-const OUTPUT_BEGINS: &str = "========================== Starting Command Output ===========================";
 
 /// A frame of the header.
 const FRAME: &str = "==============================================================================";
 
-/// How one attempt ended, before `continueOnError`.
-struct Attempt {
-    exit: Exit,
-    timed_out: bool,
+/// A step that runs.
+pub(super) struct Running<'a> {
+    pub(super) step: &'a Step,
+    pub(super) record: &'a TimelineRecord,
+    pub(super) log: &'a Log,
+    /// How far the job's cancelling was when the attempt began.
+    pub(super) begun: Stage,
+    pub(super) effects: StepEffects,
+}
+
+impl Running<'_> {
+    fn fail(&mut self, text: &str) -> TaskResult {
+        self.log.write(&format!("##[error]{text}"));
+        self.effects.add_issue("error", text, BTreeMap::new());
+        TaskResult::Failed
+    }
+
+    fn judge(&mut self, attempt: &Attempt) -> TaskResult {
+        match attempt.exit {
+            Exit::Canceled if attempt.timed_out => self.fail("The task has timed out."),
+            Exit::Canceled => {
+                self.log.write("##[error]The operation was canceled.");
+                TaskResult::Canceled
+            }
+            Exit::Code(0) if attempt.wrote_errors => {
+                self.fail(&format!("{} wrote one or more lines to the standard error stream.", attempt.who))
+            }
+            Exit::Code(0) => self.effects.result.unwrap_or(TaskResult::Succeeded),
+            Exit::Code(code) => self.fail(&format!("{} exited with code '{code}'.", attempt.who)),
+        }
+    }
+}
+
+/// How one attempt ended.
+pub(super) struct Attempt {
+    pub(super) exit: Exit,
+    pub(super) timed_out: bool,
+    /// Something was written to standard error, and that matters.
+    pub(super) wrote_errors: bool,
     /// Who exited, in messages.
-    who: &'static str,
-    wrote_errors: bool,
+    pub(super) who: &'static str,
 }
 
 impl Job {
@@ -56,39 +80,93 @@ impl Job {
         }
     }
 
-    /// Runs a step, or skips it, and reports on it.
+    /// Runs a step, or skips it, and reports on it. Without a task it is a checkout.
     pub(super) async fn run_step(&mut self, step: &Step, task: Option<&Task>, order: usize) {
         let mut record = self.step_record(step, order);
         record.start_time = Some(clock::wire_stamp());
         let wanted = self.is_wanted(step);
         if matches!(wanted, Ok(false)) {
-            record.state = "completed";
-            record.result = Some(TaskResult::Skipped);
-            record.result_code =
-                Some(format!("Evaluating: {}", step.condition.as_deref().unwrap_or("succeeded()")));
-            record.finish_time = Some(clock::wire_stamp());
-            return self.reporter.record(&record);
+            return self.skip(step, record);
         }
         record.state = "inProgress";
         self.reporter.record(&record);
         let log = Log::new(&step.id, &self.pages(), &self.masker, &self.reporter);
         log.write(&format!("##[section]Starting: {}", record.name));
         write_header(&log, step, task);
-        let mut effects = StepEffects::default();
+        let begun = self.cancel.stage();
+        let mut running =
+            Running { step, record: &record, log: &log, begun, effects: StepEffects::default() };
         let result = match wanted {
-            Ok(_) => self.attempts(step, task, &record, &log, &mut effects).await,
-            Err(error) => fail(&log, &mut effects, &format!("{error:#}")),
+            Ok(_) => self.attempts(&mut running, task).await,
+            Err(error) => running.fail(&format!("{error:#}")),
         };
         let forgiven = result == TaskResult::Failed && step.continue_on_error;
         let result = if forgiven { TaskResult::SucceededWithIssues } else { result };
-        self.upload(&record.id, &mut effects, &log).await;
+        self.upload(&mut running).await;
+        let effects = running.effects;
         self.settle(step, &mut record, effects, result);
-        self.close_own_record(record, &log, result).await;
+        self.close_record(record, &log, result).await;
     }
 
     fn is_wanted(&self, step: &Step) -> anyhow::Result<bool> {
         let circumstances = Circumstances { status: self.status(), variables: &self.variables };
         Ok(step.enabled && condition::is_met(step.condition.as_deref().unwrap_or_default(), &circumstances)?)
+    }
+
+    fn skip(&self, step: &Step, mut record: TimelineRecord) {
+        let condition = step.condition.as_deref().filter(|condition| !condition.is_empty());
+        record.state = "completed";
+        record.result = Some(TaskResult::Skipped);
+        record.result_code = Some(format!("Evaluating: {}", condition.unwrap_or("succeeded()")));
+        record.finish_time = Some(clock::wire_stamp());
+        self.reporter.record(&record);
+    }
+
+    /// Tries until it works, the tries are used up, or the job is cancelled.
+    async fn attempts(&mut self, running: &mut Running<'_>, task: Option<&Task>) -> TaskResult {
+        for attempt in 1..=running.step.retry_count_on_task_failure {
+            let result = self.attempt(running, task).await;
+            if result != TaskResult::Failed || self.cancel.stage() > running.begun {
+                return result;
+            }
+            let text = format!("##[warning]The task failed and will be tried again (attempt {attempt}).");
+            running.log.write(&text);
+            running.effects.result = None;
+            tokio::time::sleep(Duration::from_secs(1 << attempt.min(4))).await;
+        }
+        self.attempt(running, task).await
+    }
+
+    async fn attempt(&mut self, running: &mut Running<'_>, task: Option<&Task>) -> TaskResult {
+        let outcome = match task {
+            Some(task) => self.run_task(running, task).await,
+            None => self.check_out(running).await,
+        };
+        match outcome {
+            Ok(attempt) => running.judge(&attempt),
+            Err(error) => running.fail(&format!("{error:#}")),
+        }
+    }
+
+    /// Does what commands of the step asked for and takes a call to the server. A failure is a warning.
+    async fn upload(&self, running: &mut Running<'_>) {
+        let build = self.variables.get("build.buildId").unwrap_or_default();
+        for upload in std::mem::take(&mut running.effects.uploads) {
+            let outcome = match &upload {
+                Upload::BuildTag(tag) => self.plans.add_build_tag(&build, tag).await,
+                Upload::BuildNumber(number) => self.plans.rename_build(&build, number).await,
+                Upload::Attachment { kind, name, path } => match std::fs::read(path) {
+                    Ok(content) => self.plans.attach(&running.record.id, kind, name, content).await,
+                    // It was there when the command came; whoever removed it does not want it uploaded.
+                    Err(_) => Ok(()),
+                },
+            };
+            if let Err(error) = outcome {
+                let text = format!("The server did not take it: {error}");
+                running.log.write(&format!("##[warning]{text}"));
+                running.effects.add_issue("warning", &text, BTreeMap::new());
+            }
+        }
     }
 
     /// Takes over what the step left behind.
@@ -102,226 +180,6 @@ impl Job {
         record.variables = effects.outputs;
         if result != TaskResult::Skipped && result as u8 > self.worst as u8 {
             self.worst = result;
-        }
-    }
-
-    async fn attempts(
-        &mut self,
-        step: &Step,
-        task: Option<&Task>,
-        record: &TimelineRecord,
-        log: &Log,
-        effects: &mut StepEffects,
-    ) -> TaskResult {
-        let begun = self.cancel.stage();
-        for attempt in 1..=step.retry_count_on_task_failure {
-            let result = self.attempt(step, task, record, log, effects).await;
-            if result != TaskResult::Failed || self.cancel.stage() > begun {
-                return result;
-            }
-            log.write(&format!(
-                "##[warning]RetryHelper encountered task failure, will retry (attempt #: {attempt})"
-            ));
-            effects.result = None;
-            tokio::time::sleep(Duration::from_secs(1 << attempt.min(4))).await;
-        }
-        self.attempt(step, task, record, log, effects).await
-    }
-
-    async fn attempt(
-        &mut self,
-        step: &Step,
-        task: Option<&Task>,
-        record: &TimelineRecord,
-        log: &Log,
-        effects: &mut StepEffects,
-    ) -> TaskResult {
-        let begun = self.cancel.stage();
-        let outcome = match task {
-            None => self.check_out(step, begun, record, log, effects).await,
-            Some(task) => self.run_task(step, task, begun, record, log, effects).await,
-        };
-        match outcome {
-            Ok(attempt) => judge(&attempt, log, effects),
-            Err(error) => fail(log, effects, &format!("{error:#}")),
-        }
-    }
-
-    async fn run_task(
-        &mut self,
-        step: &Step,
-        task: &Task,
-        begun: Stage,
-        record: &TimelineRecord,
-        log: &Log,
-        effects: &mut StepEffects,
-    ) -> anyhow::Result<Attempt> {
-        let inputs = task::inputs(&task.manifest, step, &self.variables, &self.folders);
-        let mut environment = self.step_environment(step);
-        let path = environment.get("PATH").unwrap_or_default().to_owned();
-        let shell = step.reference.as_ref().and_then(|reference| Shell::of_task(&reference.id));
-        let (plan, who) = if let Some(shell) = shell {
-            log.write("Generating script.");
-            (shell.plan(&inputs, &self.folders, &path)?, shell.name())
-        } else {
-            node::add_task_contract(
-                &mut environment,
-                &inputs,
-                &self.message.resources.endpoints,
-                &self.variables,
-            );
-            let program = find_program("node", &path).ok_or_else(|| {
-                anyhow::anyhow!("node was not found in PATH. The stand-in agent brings none: install Node.js to run tasks.")
-            })?;
-            let target = task.node_target(&self.variables)?.to_string_lossy().into_owned();
-            let folder = self.folders.sources.clone();
-            (script::Plan { program, arguments: vec![target], folder, fail_on_stderr: false }, "node")
-        };
-        log.write(OUTPUT_BEGINS);
-        if shell.is_some() {
-            log.write(&format!("{} {}", plan.program, plan.arguments.join(" ")));
-        }
-        let fail_on_stderr = plan.fail_on_stderr;
-        let script::Plan { program, arguments, folder, .. } = plan;
-        let invocation = Invocation { program, arguments, folder, environment };
-        let mut attempt =
-            self.run_process(step, &invocation, begun, record, log, effects, fail_on_stderr).await?;
-        attempt.who = who;
-        Ok(attempt)
-    }
-
-    async fn check_out(
-        &mut self,
-        step: &Step,
-        begun: Stage,
-        record: &TimelineRecord,
-        log: &Log,
-        effects: &mut StepEffects,
-    ) -> anyhow::Result<Attempt> {
-        let inputs = task::inputs(&Manifest::default(), step, &self.variables, &self.folders);
-        let environment = self.step_environment(step);
-        let token = self.variables.get("system.accessToken");
-        let repositories = &self.message.resources.repositories;
-        let done = Attempt { exit: Exit::Code(0), timed_out: false, who: "git", wrote_errors: false };
-        match checkout::plan(&inputs, repositories, &self.folders, &environment, token.as_deref())? {
-            checkout::Plan::Nothing => {}
-            checkout::Plan::Copy { from, to } => {
-                log.write(&format!("Syncing repository: {} (Folder)", from.display()));
-                checkout::empty(&to)?;
-                let files = checkout::copy(&from, &to)?;
-                log.write(&format!("{files} files copied to {}", to.display()));
-            }
-            checkout::Plan::Git { to, commands } => {
-                checkout::empty(&to)?;
-                for command in &commands {
-                    log.write(&format!("##[command]git {}", command.arguments.join(" ")));
-                    let attempt = self.run_process(step, command, begun, record, log, effects, false).await?;
-                    if attempt.exit != Exit::Code(0) {
-                        return Ok(Attempt { who: "git", ..attempt });
-                    }
-                }
-            }
-        }
-        Ok(done)
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is a different thing of the step, named at the only two calls"
-    )]
-    async fn run_process(
-        &mut self,
-        step: &Step,
-        invocation: &Invocation,
-        begun: Stage,
-        record: &TimelineRecord,
-        log: &Log,
-        effects: &mut StepEffects,
-        errors_matter: bool,
-    ) -> anyhow::Result<Attempt> {
-        let mut timed_out = false;
-        let mut wrote_errors = false;
-        let limit = time_limit(step.timeout_in_minutes);
-        let cancel = self.cancel.clone();
-        let canceled = async {
-            tokio::select! {
-                () = cancel.after(begun) => {}
-                () = tokio::time::sleep(limit) => timed_out = true,
-            }
-        };
-        let mut reach = Reach {
-            step_name: &step.name,
-            variables: &mut self.variables,
-            path: &mut self.path,
-            masker: &self.masker,
-            effects,
-        };
-        let reporter = &self.reporter;
-        let exit = child::run(invocation, canceled, |stream, line| {
-            if let Some(command) = Command::parse(line) {
-                if let Some(shown) = reach.apply(&command) {
-                    log.write(&shown);
-                }
-                if let Some((percent, operation)) = reach.effects.progress.take() {
-                    let current_operation = Some(operation).filter(|text| !text.is_empty());
-                    let percent_complete = Some(percent);
-                    reporter.record(&TimelineRecord {
-                        current_operation,
-                        percent_complete,
-                        ..record.clone()
-                    });
-                }
-            } else if errors_matter && stream == Stream::Error {
-                wrote_errors = true;
-                log.write(&format!("##[error]{line}"));
-            } else {
-                log.write(line);
-            }
-        })
-        .await?;
-        Ok(Attempt { exit, timed_out, who: "git", wrote_errors })
-    }
-
-    /// What a process of this step finds: the agent's environment, the variables that are not secret, and the step's own.
-    fn step_environment(&self, step: &Step) -> Environment {
-        let mut environment = self.installation.environment.clone();
-        for (name, value) in self.variables.public() {
-            let name = environment_name(name);
-            // What the system cannot represent is left out rather than failing the step.
-            if !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0') {
-                environment.set(name, value);
-            }
-        }
-        let agents_path = environment.get("PATH").unwrap_or_default();
-        let path: Vec<_> = self.path.iter().rev().map(String::as_str).chain([agents_path]).collect();
-        let path = path.join(":");
-        environment.set("PATH", path);
-        environment.set("TASK_DISPLAYNAME", self.variables.expand(&step.title()));
-        environment.set(LOOKUP_VARIABLE, self.mark.clone());
-        for (name, value) in &step.environment {
-            environment.set(name.clone(), self.variables.expand(value.as_deref().unwrap_or_default()));
-        }
-        environment
-    }
-
-    /// Does what commands of the step asked for and takes a call to the server. A failure is a warning.
-    async fn upload(&self, record: &str, effects: &mut StepEffects, log: &Log) {
-        let build = self.variables.get("build.buildId").unwrap_or_default();
-        for upload in std::mem::take(&mut effects.uploads) {
-            let outcome = match &upload {
-                Upload::BuildTag(tag) => self.plans.add_build_tag(&build, tag).await,
-                Upload::BuildNumber(number) => self.plans.rename_build(&build, number).await,
-                Upload::Attachment { kind, name, path } => match std::fs::read(path) {
-                    Ok(content) => self.plans.attach(record, kind, name, content).await,
-                    // It was there when the command came; whoever removed it does not want it uploaded.
-                    Err(_) => Ok(()),
-                },
-            };
-            if let Err(error) = outcome {
-                let text = format!("The server did not take it: {error}");
-                log.write(&format!("##[warning]{text}"));
-                effects.add_issue("warning", &text, BTreeMap::new());
-            }
         }
     }
 }
@@ -341,44 +199,4 @@ fn write_header(log: &Log, step: &Step, task: Option<&Task>) {
         log.write(&format!("{label} : {text}"));
     }
     log.write(FRAME);
-}
-
-fn fail(log: &Log, effects: &mut StepEffects, text: &str) -> TaskResult {
-    log.write(&format!("##[error]{text}"));
-    effects.add_issue("error", text, BTreeMap::new());
-    TaskResult::Failed
-}
-
-fn judge(attempt: &Attempt, log: &Log, effects: &mut StepEffects) -> TaskResult {
-    match attempt.exit {
-        Exit::Canceled if attempt.timed_out => fail(log, effects, "The task has timed out."),
-        Exit::Canceled => {
-            log.write("##[error]The operation was canceled.");
-            TaskResult::Canceled
-        }
-        Exit::Code(0) if attempt.wrote_errors => fail(
-            log,
-            effects,
-            &format!("{} wrote one or more lines to the standard error stream.", attempt.who),
-        ),
-        Exit::Code(0) => effects.result.unwrap_or(TaskResult::Succeeded),
-        Exit::Code(code) => fail(log, effects, &format!("{} exited with code '{code}'.", attempt.who)),
-    }
-}
-
-/// The time a step may take; 0 stands for no limit.
-fn time_limit(minutes: f64) -> Duration {
-    const FOR_EVER: Duration = Duration::from_secs(u32::MAX as u64);
-    if minutes > 0.0 { Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(FOR_EVER) } else { FOR_EVER }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_time_limit_is_a_long_one() {
-        assert!(time_limit(0.0) > Duration::from_secs(1_000_000_000));
-        assert_eq!(time_limit(0.5), Duration::from_secs(30));
-    }
 }

@@ -231,3 +231,28 @@ async fn a_task_the_server_does_not_have_fails_the_job() {
     assert_eq!(completion(&server)["result"], "failed");
     assert!(server.world.log("Initialize job").contains("Failed to download task 'CmdLine'"));
 }
+
+#[tokio::test]
+async fn a_step_that_takes_too_long_fails_and_one_that_is_tried_again_succeeds() {
+    let server = Server::start().await;
+    let agent = Agent::configured(&server).await;
+    let mut slow = script("slow", "sleep 600", "");
+    slow["timeoutInMinutes"] = json!(0.005);
+    slow["continueOnError"] = json!(true);
+    let mut moody = script("moody", "[ -e been-here ] || { touch been-here; exit 1; }", "");
+    moody["retryCountOnTaskFailure"] = json!(1);
+    let talkative = "echo oops >&2; echo '##vso[task.prependpath]/opt/first'";
+    let mut strict = script("strict", talkative, "");
+    strict["inputs"]["failOnStderr"] = json!("true");
+    let mut path = script("path", "echo path $PATH; echo own $OWN", "always()");
+    path["environment"] = json!({"OWN": "$(build.buildId)!"});
+    server.world.send("PipelineAgentJobRequest", job(&server.url, &json!([slow, moody, strict, path])));
+    let output = agent.run(&["run", "--once"]).await;
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert_eq!(server.world.record("slow")["issues"][0]["message"], "The task has timed out.");
+    assert_eq!(server.world.record("moody")["result"], "succeeded");
+    assert_eq!(server.world.record("strict")["result"], "failed");
+    assert!(server.world.log("strict").contains("##[error]oops"));
+    let log = server.world.log("path");
+    assert!(log.contains("path /opt/first:") && log.contains("own 42!"), "{log}");
+}
