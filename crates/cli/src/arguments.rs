@@ -1,8 +1,8 @@
 //! What may be typed on the command line.
 //!
-//! Every option is optional here, because it may also come from the environment or the settings file (`settings::layers`);
-//! what is missing or wrong is said in one place, `settings`, with its name in all three. No option takes a secret:
-//! a command line can be read by every process of the machine.
+//! Every option is optional here, because it may also come from the environment or the settings file
+//! (`settings::layers`); what is missing or wrong is said in one place, `settings`, with its name in all three. No
+//! option takes a secret: a command line can be read by every process of the machine.
 
 use std::path::PathBuf;
 

@@ -427,13 +427,7 @@ mod tests {
         };
         let after_a_failure =
             Failure::LeftBehind { cause: Box::new(refused()), leftovers: leftovers.clone() };
-        insta::assert_snapshot!(said(&after_a_failure), @"
-        Could not register the agent: Azure DevOps: access denied.
-          Left behind:
-          - container group a
-        To do: make whoever holds the token an administrator of the pool. Then remove what is left with `ephemeral-agents deprovision a`.
-        (exit ExitCode(unix_exit_status(3)))
-        ");
+        insta::assert_snapshot!(said(&after_a_failure));
         let interrupted =
             Failure::LeftBehind { cause: Box::new(Failure::Interrupted { taken_down: None }), leftovers };
         insta::assert_snapshot!(said(&interrupted), @"
@@ -442,6 +436,30 @@ mod tests {
           - container group a
         To do: remove what is left with `ephemeral-agents deprovision a`.
         (exit ExitCode(unix_exit_status(130)))
+        ");
+    }
+
+    #[test]
+    fn no_such_agent() {
+        insta::assert_snapshot!(said(&Failure::NoSuchAgent(name())), @"
+        There is no container group agent4711-20261124000000-yypnqa of ours in this resource group.
+          It was deleted, or it is in another resource group or subscription.
+        To do: `ephemeral-agents list` shows what there is.
+        (exit ExitCode(unix_exit_status(1)))
+        ");
+    }
+
+    #[test]
+    fn settings_file() {
+        let failure = Failure::SettingsFile {
+            path: "agents.toml".into(),
+            line: Some(3),
+            why: "expected a value".to_owned(),
+        };
+        insta::assert_snapshot!(said(&failure), @"
+        The settings file agents.toml cannot be read (line 3): expected a value.
+        To do: correct it, or leave out --settings.
+        (exit ExitCode(unix_exit_status(1)))
         ");
     }
 

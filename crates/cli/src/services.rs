@@ -1,8 +1,8 @@
 //! What the commands need of Azure and Azure DevOps, as traits of the program's own.
 //!
-//! The flows are written against these, so that they can be tested without a network; `wiring` implements them with the
-//! client crates, and `fake` (tests) in memory. They are wider than the ports of `lifecycle`: before anything is created
-//! we look at networks and quotas, and afterwards people want to see events.
+//! The flows are written against these, so that they can be tested without a network; `wiring` implements them with
+//! the client crates, and `fake` (tests) in memory. They are wider than the ports of `lifecycle`: before anything is
+//! created we look at networks and quotas, and afterwards people want to see events.
 
 use std::collections::BTreeMap;
 use std::fmt;

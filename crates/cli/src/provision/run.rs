@@ -308,7 +308,8 @@ impl<S: Services> Attempt<'_, S> {
     fn removing_command(&self) -> String {
         let azure = &self.settings.azure;
         format!(
-            "ephemeral-agents deprovision {} --subscription {} --resource-group {} --organization-url {} --agent-pool '{}'",
+            "ephemeral-agents deprovision {} --subscription {} --resource-group {} --organization-url {} \
+             --agent-pool '{}'",
             self.pair.name,
             azure.subscription,
             azure.resource_group,
