@@ -1,71 +1,169 @@
 //! Resource Manager and its providers.
 
+pub mod container_groups;
+
+mod gate;
+mod identities;
+mod networks;
+mod operations;
+mod providers;
+mod refusal;
+mod regions;
+mod resource_groups;
+mod roles;
+mod subscriptions;
+
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use uuid::Uuid;
+
+pub use container_groups::ContainerGroup;
+pub use identities::{GroupIdentities, Identity, UserAssignedIdentity};
+pub use networks::{Subnet, VirtualNetwork};
+pub use operations::{Operation, Status};
+pub use resource_groups::ResourceGroup;
+pub use roles::{RoleAssignment, RoleDefinition};
 
 use crate::faults::Knob;
 use crate::http::{Reply, Request, Router};
-use crate::world::World;
+use crate::world::{LOCATION, RESOURCE_GROUP, World};
 
 /// Faults of Resource Manager.
-pub const KNOBS: &[Knob] = &[];
+pub const KNOBS: &[Knob] = &[
+    Knob {
+        name: "arm.capacity",
+        meaning: "no room for container groups: a region, true for all, or {region, late} for a creation that fails later",
+    },
+    Knob { name: "arm.quota", meaning: "limits in place of 100 each: {ContainerGroups, StandardCores}, or one number for both" },
+    Knob { name: "arm.image-inaccessible", meaning: "how many creations are refused since the image cannot be read" },
+    Knob { name: "arm.registry-error", meaning: "how many creations are refused since the registry answers with an error" },
+    Knob { name: "arm.provisioning-stuck", meaning: "container groups stay in Creating" },
+    Knob { name: "arm.provisioning-seconds", meaning: "how long a container group is provisioned at least" },
+    Knob { name: "arm.container-exits", meaning: "containers end at once with this exit code, and their image does not run" },
+    Knob { name: "arm.list-lag-seconds", meaning: "how long lists do not show what is new, and still show what is gone" },
+    Knob { name: "arm.page-size", meaning: "how many container groups a page of a list holds (100)" },
+    Knob { name: "arm.delete-seconds", meaning: "deletions of container groups are answered with 202 and take so long" },
+    Knob {
+        name: "arm.delete-while-creating-leaks",
+        meaning: "a container group that is deleted while it is created is created all the same",
+    },
+    Knob { name: "arm.restart-after-exit", meaning: "how many exits the platform answers with a restart, whatever the policy and the code" },
+    Knob { name: "arm.transitioning", meaning: "how many writes to a container group are refused since it is still transitioning" },
+];
 
-/// What Resource Manager knows.
+/// What Resource Manager knows. Resources are found by their id in the lower case.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct State {}
+pub struct State {
+    /// Resource groups.
+    pub resource_groups: Vec<ResourceGroup>,
+    /// Container groups.
+    pub container_groups: BTreeMap<String, ContainerGroup>,
+    /// Container groups that are gone and that lists still show.
+    pub departed: Vec<container_groups::Departed>,
+    /// Virtual networks.
+    pub networks: BTreeMap<String, VirtualNetwork>,
+    /// User-assigned identities.
+    pub user_assigned_identities: BTreeMap<String, UserAssignedIdentity>,
+    /// Roles.
+    pub role_definitions: Vec<RoleDefinition>,
+    /// Who has which role, over what.
+    pub role_assignments: Vec<RoleAssignment>,
+    /// Namespaces with which the subscription is not registered.
+    pub unregistered_providers: Vec<String>,
+    /// Operations, the finished ones too.
+    pub operations: Vec<Operation>,
+}
 
 /// What will happen in Resource Manager.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Due {}
-
-/// A managed identity.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Identity {
-    /// Its client id.
-    pub client_id: uuid::Uuid,
-    /// Object id of its service principal.
-    pub principal_id: uuid::Uuid,
-    /// The user-assigned identity, or the resource that it belongs to.
-    pub resource_id: String,
-    /// Whether it belongs to one resource.
-    pub is_system_assigned: bool,
-}
-
-/// The identities of a container group.
-#[derive(Clone, Debug)]
-pub struct GroupIdentities {
-    /// When its containers started.
-    pub started: Option<jiff::Timestamp>,
-    /// They.
-    pub identities: Vec<Identity>,
+pub enum Due {
+    /// The deletion of a resource group is done.
+    DeleteResourceGroup {
+        /// Its id.
+        id: String,
+    },
+    /// A step in the life of a container group.
+    ContainerGroup {
+        /// Which incarnation of it.
+        key: Uuid,
+        /// What is to happen.
+        step: container_groups::Step,
+    },
 }
 
 impl State {
-    /// The identities of the container group that has this key, or this address.
-    pub fn identities_of(&self, _key: Option<&str>, _address: std::net::IpAddr) -> Option<GroupIdentities> {
-        None
+    /// A subscription with one resource group, and in it a network for agents.
+    pub fn new(world: &World) -> Self {
+        let subscription = format!("/subscriptions/{}", world.subscription);
+        let id = format!("{subscription}/resourceGroups/{RESOURCE_GROUP}");
+        let network = VirtualNetwork::sample(&id, LOCATION);
+        let group = ResourceGroup {
+            id,
+            name: RESOURCE_GROUP.to_owned(),
+            location: LOCATION.to_owned(),
+            tags: json!({}),
+            deletion: None,
+        };
+        let owner = RoleAssignment {
+            name: Uuid::new_v4().to_string(),
+            scope: subscription,
+            role: roles::OWNER.to_owned(),
+            principal: world.client_object_id,
+        };
+        Self {
+            resource_groups: vec![group],
+            container_groups: BTreeMap::new(),
+            departed: Vec::new(),
+            networks: BTreeMap::from([(network.id.to_ascii_lowercase(), network)]),
+            user_assigned_identities: BTreeMap::new(),
+            role_definitions: roles::built_in(),
+            role_assignments: vec![owner],
+            unregistered_providers: Vec::new(),
+            operations: Vec::new(),
+        }
     }
 
-    /// The name of a managed identity.
-    pub fn identity_name(&self, _principal: uuid::Uuid) -> Option<String> {
-        None
+    /// The resource group of that name.
+    pub fn resource_group(&self, name: &str) -> Option<&ResourceGroup> {
+        self.resource_groups.iter().find(|group| group.name.eq_ignore_ascii_case(name))
     }
 
-    /// A subscription with one resource group.
-    pub fn new(_world: &World) -> Self {
-        Self {}
+    fn resource_group_mut(&mut self, name: &str) -> Option<&mut ResourceGroup> {
+        self.resource_groups.iter_mut().find(|group| group.name.eq_ignore_ascii_case(name))
     }
 }
 
 /// Carries out an event.
-pub(crate) fn carry_out(_state: &mut crate::State, due: Due) {
-    match due {}
+pub(crate) fn carry_out(state: &mut crate::State, due: Due) {
+    match due {
+        Due::DeleteResourceGroup { id } => resource_groups::finish_deletion(state, &id),
+        Due::ContainerGroup { key, step } => container_groups::carry_out(state, key, step),
+    }
 }
 
 /// Adds the routes.
-pub(crate) fn routes(_router: &mut Router) {}
+pub(crate) fn routes(router: &mut Router) {
+    subscriptions::routes(router);
+    providers::routes(router);
+    operations::routes(router);
+    resource_groups::routes(router);
+    roles::routes(router);
+    identities::routes(router);
+    networks::routes(router);
+    container_groups::routes(router);
+}
 
 /// The reply where no route is.
-pub(crate) fn no_route(request: &Request, _known_path: bool) -> Reply {
-    Reply::json(404, &json!({"error": {"code": "InvalidResourceType", "message": request.path}}))
+pub(crate) fn no_route(request: &Request, known_path: bool) -> Reply {
+    let (status, code, message) = if known_path {
+        let message = format!("The http method '{}' is not supported for this resource.", request.method);
+        (405, "HttpMethodNotSupported", message)
+    } else {
+        let message = format!("The resource type or path '{}' could not be found.", request.path);
+        (404, "InvalidResourceType", message)
+    };
+    let reply = refusal::Refusal::new(status, code, message).reply();
+    gate::finish(reply.header("x-ms-failure-cause", "gateway"), None)
 }

@@ -1,54 +1,187 @@
-//! Runs container groups.
+//! Runs container groups: as Docker containers, or as processes.
+//!
+//! What is to be done is decided in [`crate::arm`]; this does it and reports. Each group has a worker of its own, so
+//! that what is asked of a group is done in the order in which it was asked, and one group never waits for another.
 
+mod log_buffer;
+mod process;
+mod specification;
+
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::Emulator;
-use crate::options::Options;
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
 
-/// Something to do for what runs container groups.
-#[derive(Debug)]
-pub enum Command {}
+use log_buffer::LogBuffer;
+pub(crate) use specification::{ContainerSpecification, GroupSpecification, Mount, Volume};
+
+use crate::arm::container_groups::{self, Report};
+use crate::options::{Options, RuntimeChoice};
+use crate::{Emulator, arm};
+
+/// Something to do for a container group.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Make it ready to run: fetch images, make volumes.
+    Prepare {
+        /// Which group.
+        key: Uuid,
+    },
+    /// Start one of its containers, for the first time or again.
+    Run {
+        /// Which group.
+        key: Uuid,
+        /// Which container.
+        container: String,
+    },
+    /// End it and leave nothing of it.
+    Remove {
+        /// Which group.
+        key: Uuid,
+    },
+}
+
+impl Command {
+    fn key(&self) -> Uuid {
+        match self {
+            Self::Prepare { key } | Self::Run { key, .. } | Self::Remove { key } => *key,
+        }
+    }
+}
 
 /// What runs container groups.
 #[derive(Debug)]
-pub struct Runtime {}
+pub struct Runtime {
+    engine: Engine,
+    workers: Mutex<BTreeMap<Uuid, Worker>>,
+    logs: Mutex<BTreeMap<(Uuid, String), LogBuffer>>,
+}
+
+/// The kinds there are.
+#[derive(Debug)]
+enum Engine {
+    Process(process::Processes),
+}
+
+#[derive(Debug)]
+struct Worker {
+    commands: mpsc::UnboundedSender<Command>,
+    task: JoinHandle<()>,
+}
 
 impl Runtime {
     /// The one that the options and the machine allow. `Err` says what is missing.
-    pub(crate) async fn choose(_options: &Options, _data: &Path) -> Result<Self, String> {
-        Ok(Self {})
+    pub(crate) async fn choose(options: &Options, data: &Path) -> Result<Self, String> {
+        let engine = match options.runtime {
+            RuntimeChoice::Process | RuntimeChoice::Auto | RuntimeChoice::Docker => {
+                Engine::Process(process::Processes::new(options, data))
+            }
+        };
+        Ok(Self { engine, workers: Mutex::default(), logs: Mutex::default() })
     }
 
     /// Where to listen so that containers reach us.
     pub(crate) fn listen_address(&self) -> IpAddr {
-        Ipv4Addr::LOCALHOST.into()
+        match &self.engine {
+            Engine::Process(_) => Ipv4Addr::LOCALHOST.into(),
+        }
     }
 
     /// The host name or address that both clients and containers reach.
     pub(crate) fn advertised_host(&self) -> String {
-        "localhost".to_owned()
+        match &self.engine {
+            Engine::Process(_) => "localhost".to_owned(),
+        }
     }
 
     /// More addresses that the server's certificate must hold.
     pub(crate) fn addresses(&self) -> Vec<IpAddr> {
-        Vec::new()
+        match &self.engine {
+            Engine::Process(_) => Vec::new(),
+        }
     }
 
     /// How container groups run, for the reader of the start message.
     pub fn describe(&self) -> &str {
-        "as processes"
+        match &self.engine {
+            Engine::Process(_) => "as processes: no isolation, no limits",
+        }
+    }
+
+    /// What a container printed: the last `tail` lines or all that is kept, each with its time if that is wanted.
+    pub fn logs(&self, key: Uuid, container: &str, tail: Option<usize>, timestamps: bool) -> String {
+        let logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        logs.get(&(key, container.to_owned())).map(|log| log.text(tail, timestamps)).unwrap_or_default()
+    }
+
+    fn log(&self, key: Uuid, container: &str, change: impl FnOnce(&mut LogBuffer)) {
+        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        change(logs.entry((key, container.to_owned())).or_default());
+    }
+
+    fn log_line(&self, key: Uuid, container: &str, line: String) {
+        self.log(key, container, |log| log.push(Timestamp::now(), line));
+    }
+
+    fn forget(&self, key: Uuid) {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, _), _| *of != key);
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
     }
 
     /// Ends all that runs.
-    pub(crate) async fn end_everything(&self) {}
+    pub(crate) async fn end_everything(&self) {
+        let workers = std::mem::take(&mut *self.workers.lock().unwrap_or_else(PoisonError::into_inner));
+        for (key, worker) in workers {
+            // A worker that is gone has nothing left to end.
+            let _ = worker.commands.send(Command::Remove { key });
+            let _ = worker.task.await;
+        }
+    }
 }
 
 /// Starts doing it; what comes of it arrives as changes of the state.
-pub(crate) fn carry_out(_emulator: &Arc<Emulator>, command: Command) {
-    match command {}
+pub(crate) fn carry_out(emulator: &Arc<Emulator>, command: Command) {
+    let mut workers = emulator.runtime.workers.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = command.key();
+    let worker = workers.entry(key).or_insert_with(|| {
+        let (commands, received) = mpsc::unbounded_channel();
+        let task = tokio::spawn(process::work(Arc::clone(emulator), key, received));
+        Worker { commands, task }
+    });
+    // A worker ends only after the removal of its group, and nothing is asked of the group after that.
+    let _ = worker.commands.send(command);
+}
+
+/// Brings a report into the state.
+fn report(emulator: &Emulator, key: Uuid, report: Report) {
+    emulator.change(|state| container_groups::observe(state, key, report));
+}
+
+/// What to run for a group, if it is still there.
+fn specification(emulator: &Emulator, key: Uuid) -> Option<GroupSpecification> {
+    emulator.read(|state| {
+        let group = state.arm.container_groups.values().find(|group| group.key == key)?;
+        let host = match &emulator.runtime.engine {
+            // Processes share our address, so the path says which group asks.
+            Engine::Process(_) => format!("{}/identity/{}", emulator.identity_url, group.identity_token),
+        };
+        Some(container_groups::specification(group, &host))
+    })
 }
 
 /// After a start with kept state: takes up what still runs, and reports what does not.
-pub(crate) async fn resume(_emulator: &Arc<Emulator>) {}
+pub(crate) async fn resume(emulator: &Arc<Emulator>) {
+    let keys: Vec<Uuid> =
+        emulator.read(|state| state.arm.container_groups.values().map(|group| group.key).collect());
+    for key in keys {
+        match &emulator.runtime.engine {
+            // Processes end with the emulator that started them: what they print and how they end goes through it.
+            Engine::Process(_) => emulator.change(|state| arm::container_groups::interrupted(state, key)),
+        }
+    }
+}

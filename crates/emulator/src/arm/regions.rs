@@ -1,0 +1,41 @@
+//! The regions.
+
+/// Name and display name of each region in which everything is offered.
+pub(super) const REGIONS: &[(&str, &str)] = &[
+    ("australiaeast", "Australia East"),
+    ("brazilsouth", "Brazil South"),
+    ("canadacentral", "Canada Central"),
+    ("centralindia", "Central India"),
+    ("centralus", "Central US"),
+    ("eastasia", "East Asia"),
+    ("eastus", "East US"),
+    ("eastus2", "East US 2"),
+    ("francecentral", "France Central"),
+    ("germanywestcentral", "Germany West Central"),
+    ("japaneast", "Japan East"),
+    ("koreacentral", "Korea Central"),
+    ("northcentralus", "North Central US"),
+    ("northeurope", "North Europe"),
+    ("norwayeast", "Norway East"),
+    ("southcentralus", "South Central US"),
+    ("southeastasia", "Southeast Asia"),
+    ("swedencentral", "Sweden Central"),
+    ("switzerlandnorth", "Switzerland North"),
+    ("uksouth", "UK South"),
+    ("ukwest", "UK West"),
+    ("westcentralus", "West Central US"),
+    ("westeurope", "West Europe"),
+    ("westus", "West US"),
+    ("westus2", "West US 2"),
+    ("westus3", "West US 3"),
+];
+
+/// The name of a region, whether it is written `westeurope` or `West Europe`.
+pub(super) fn normalize(location: &str) -> String {
+    location.chars().filter(|letter| !letter.is_whitespace()).collect::<String>().to_ascii_lowercase()
+}
+
+/// Whether there is such a region; takes what [`normalize`] gives.
+pub(super) fn is_known(location: &str) -> bool {
+    REGIONS.iter().any(|(name, _)| *name == location)
+}
