@@ -169,10 +169,10 @@ pub(crate) fn load_credential(
 ) -> anyhow::Result<(Credential, Option<AgentKey>)> {
     let text = fs::read_to_string(root.join(CREDENTIALS))
         .context("The credentials file .credentials cannot be read; remove and configure the agent again")?;
-    let file: CredentialFile =
-        serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| {
-            anyhow!(error.classify() as u8).context("The credentials file .credentials is damaged")
-        })?;
+    // Without the parser's words: it may quote the token.
+    let file: CredentialFile = serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|_| {
+        anyhow!("The credentials file .credentials is damaged; remove and configure the agent again")
+    })?;
     match file {
         CredentialFile::AccessToken { token } => Ok((Credential::AccessToken(token), None)),
         CredentialFile::OAuth(data) => {
