@@ -1,4 +1,11 @@
 //! Entra ID and Resource Manager as foreign clients see them: an emulator in this process, and plain HTTP and JSON.
 
+mod container_group_life;
 mod entra_tokens;
+mod faults;
+mod managed_identity;
+mod paging;
+mod refusals;
+mod resources;
+mod secrets;
 mod support;
