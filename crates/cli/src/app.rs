@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::CommandFactory;
 use lifecycle::AgentName;
 use serde_json::json;
-use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
 
 use crate::arguments::{
     Arguments, Command, DeprovisionArguments, Global, ListArguments, LogsArguments, ProvisionArguments,
@@ -244,14 +244,18 @@ fn masker(environment: &Environment) -> Masker {
 /// Diagnostics for who asked for them, and for runs of a pipeline in debug mode.
 fn log_to_stderr(global: &Global, environment: &Environment, masker: &Masker) {
     let debugging = environment.get("SYSTEM_DEBUG").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    let level = match global.verbose {
-        0 if !debugging => LevelFilter::OFF,
-        0 | 1 => LevelFilter::DEBUG,
-        _ => LevelFilter::TRACE,
+    let filter = match global.verbose {
+        0 if !debugging => "off",
+        // Ours: what is asked of the services, and what they answer.
+        0 | 1 => "off,ephemeral_agents=debug,azure_http=debug,azure_devops=debug,azure_resources=debug",
+        _ => "trace",
     };
     let writer = Mutex::new(MaskedStderr { masker: masker.clone(), line: Vec::new() });
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(level).with_ansi(false).with_writer(writer).finish();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_ansi(false)
+        .with_writer(writer)
+        .finish();
     if let Err(error) = tracing::subscriber::set_global_default(subscriber) {
         tracing::debug!(%error, "logging was set up before");
     }

@@ -14,7 +14,7 @@ use crate::interrupts::InterruptCounter;
 use crate::provision::plan::GroupPlan;
 use crate::services::{
     Answer, ContainerState, ErrorKind, Event, GroupView, Groups, NewAgent, Pool, Pools, Registered,
-    ResourceGroup, ServiceError, Services, SubnetLookup, Usage,
+    ResourceGroup, ServiceError, Services, Subnet, SubnetLookup, Usage,
 };
 use crate::settings::{
     Azure, AzureCredential, Cloud, Container, DevOps, DevOpsCredential, Life, NameChoice, Network, Os,
@@ -385,7 +385,11 @@ impl Groups for World {
 
     async fn subnet(&self, _: &Network) -> Answer<SubnetLookup> {
         self.enter().await;
-        Ok(SubnetLookup::Unknowable)
+        Ok(SubnetLookup::Found(Subnet {
+            location: "westeurope".to_owned(),
+            delegations: vec!["Microsoft.ContainerInstance/containerGroups".to_owned()],
+            has_way_out: true,
+        }))
     }
 
     async fn usages(&self, _: &str) -> Answer<Vec<Usage>> {
@@ -418,7 +422,8 @@ impl Groups for World {
             .iter()
             .map(|(name, group)| ContainerGroup {
                 name: name.clone(),
-                phase: Self::view(group, name).phase,
+                // The service's list does not say what containers do.
+                phase: ComputePhase::Running,
                 tags: group.tags.clone(),
             })
             .collect())

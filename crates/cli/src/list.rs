@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lifecycle::{
-    Agent, AgentStatus, ContainerGroup, Ended, OwnershipTags, Registration, Stage, Timestamp, stage,
+    Agent, AgentName, AgentStatus, ComputePhase, ContainerGroup, Ended, OwnershipTags, Registration, Stage,
+    Timestamp, stage,
 };
 use serde_json::{Value, json};
 
@@ -54,7 +55,25 @@ pub(crate) async fn list(
         };
         agents.insert(ownership.pool, of_pool);
     }
-    Ok(rows(&groups, &agents, organization, services.now()))
+    let mut rows = rows(&groups, &agents, organization, services.now());
+    for row in &mut rows {
+        row.look_closer(services).await?;
+    }
+    Ok(rows)
+}
+
+impl Row {
+    /// A list does not say whether a container runs or has ended; that matters where its agent is not online.
+    async fn look_closer(&mut self, services: &impl Services) -> Result<(), Failure> {
+        let open = matches!(self.stage, Some(Stage::Provisioning | Stage::Over(Ended::StartDeadline)));
+        let Some(name) = AgentName::new(self.name.as_str()).ok().filter(|_| open) else { return Ok(()) };
+        let group = services.groups().group(&name).await;
+        let group = group.map_err(|error| Failure::Service { doing: format!("look at {name}"), error })?;
+        if group.is_none_or(|group| group.phase == ComputePhase::Exited) {
+            self.stage = Some(Stage::Over(Ended::Finished));
+        }
+        Ok(())
+    }
 }
 
 fn ours(groups: &[ContainerGroup]) -> impl Iterator<Item = (&ContainerGroup, OwnershipTags)> {
@@ -192,6 +211,17 @@ mod tests {
         a2    not online in time  16 min 40 s  private  4711  in 5 h 43 min
         a3    provisioning        0 s          private  4711  in 6 h 0 min
         ");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_container_that_ended_is_not_provisioning() {
+        let world = World::default();
+        world.online_after.set(None);
+        world.add_pair("a1", AgentStatus::Offline);
+        world.exit_after("a1", Duration::from_secs(5), 1);
+        assert!(shown(&world, fake::ORGANIZATION).await.contains("a1    provisioning"));
+        tokio::time::advance(Duration::from_secs(6)).await;
+        assert!(shown(&world, fake::ORGANIZATION).await.contains("a1    finished"));
     }
 
     #[tokio::test(start_paused = true)]

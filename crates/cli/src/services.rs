@@ -75,8 +75,6 @@ pub(crate) enum SubnetLookup {
     Found(Subnet),
     /// There is no such network, or no such subnet in it.
     Missing,
-    /// This endpoint knows nothing of networks at all.
-    Unknowable,
 }
 
 /// A subnet.

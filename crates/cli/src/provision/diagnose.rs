@@ -98,10 +98,13 @@ fn state(group: &GroupView) -> String {
     text
 }
 
-/// The service lists events in no order.
+/// The service lists events in no order, and several of one second; those then stand in the order of a container's life.
+/// What has no time is the service's last word.
 fn in_time_order(group: &GroupView) -> Vec<Event> {
+    const LIFE: [&str; 7] = ["Pulling", "Pulled", "Created", "Started", "Failed", "BackOff", "Killing"];
+    let place = |event: &Event| LIFE.iter().position(|name| *name == event.name).unwrap_or(LIFE.len());
     let mut events = group.events.clone();
-    events.sort_by_key(|event| event.at);
+    events.sort_by_key(|event| (event.at.is_none(), event.at, place(event)));
     events
 }
 
@@ -431,7 +434,7 @@ mod tests {
             None,
             "",
             // The service lists events in no order.
-            vec![event(5, "Pulled", "p"), event(1, "Failed", "Failed to pull image: unauthorized")],
+            vec![event(5, "Pulled", "p"), event(5, "Failed", "Failed to pull image: unauthorized")],
         );
         assert!(likely_cause(&evidence(TIMED_OUT, &group, None)).what.starts_with("the container runs"));
     }

@@ -211,9 +211,6 @@ fn judge_subnet(
     );
     match subnet {
         Err(error) => findings.push(of_service("look at the subnet", error)),
-        Ok(SubnetLookup::Unknowable) => {
-            warnings.push(format!("the subnet {virtual_network}/{name} could not be checked beforehand"));
-        }
         Ok(SubnetLookup::Missing) => findings.push(users(
             format!(
                 "There is no subnet `{name}` in a virtual network `{virtual_network}` of `{resource_group}`."
@@ -411,8 +408,6 @@ mod tests {
         );
         let missing = Facts { subnet: Some(Ok(SubnetLookup::Missing)), ..facts() };
         assert!(said(&in_network(), &missing).contains("There is no subnet `for-agents`"));
-        let unknowable = Facts { subnet: Some(Ok(SubnetLookup::Unknowable)), ..facts() };
-        assert!(said(&in_network(), &unknowable).starts_with("ready in westeurope"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::services::{ErrorKind, ServiceError};
 /// Any failed call.
 pub(super) fn from_http(error: &HttpError) -> ServiceError {
     let remedy = match error {
-        HttpError::NotTrusted { .. } => format!("{} (--ca-file)", error.remedy().trim_end_matches('.')),
+        HttpError::NotTrusted { .. } => format!("{} (--ca-file).", error.remedy().trim_end_matches('.')),
         _ => error.remedy(),
     };
     ServiceError { kind: kind(error), what: error.to_string(), remedy }
@@ -156,6 +156,6 @@ mod tests {
     fn an_untrusted_certificate_names_the_option() {
         let error =
             HttpError::NotTrusted { host: "h".to_owned(), problem: CertificateProblem::UnknownIssuer };
-        assert!(from_http(&error).remedy.ends_with("(--ca-file)"));
+        assert!(from_http(&error).remedy.ends_with("(--ca-file)."));
     }
 }

@@ -19,15 +19,13 @@ use crate::services::{
     Usage,
 };
 use crate::settings::environment::Environment;
-use crate::settings::{Azure, Cloud, Network};
+use crate::settings::{Azure, Network};
 
 /// The container groups of the settings' resource group.
 pub(crate) struct AzureGroups {
     subscription: Subscription,
     groups: ContainerGroups,
     resource_group: String,
-    /// A Resource Manager of one's own may know no networks.
-    knows_networks: bool,
     /// What creating the group came to is said by its operation alone.
     creation: RefCell<Option<Operation>>,
 }
@@ -44,7 +42,6 @@ impl AzureGroups {
             groups: subscription.container_groups(azure.resource_group.clone()),
             subscription,
             resource_group: azure.resource_group.clone(),
-            knows_networks: !matches!(azure.cloud, Cloud::Custom(_)),
             creation: RefCell::default(),
         }
     }
@@ -100,8 +97,7 @@ impl Groups for AzureGroups {
                 has_way_out: subnet.has_nat_gateway || subnet.has_route_table,
                 delegations: subnet.delegations,
             })),
-            None if self.knows_networks => Ok(SubnetLookup::Missing),
-            None => Ok(SubnetLookup::Unknowable),
+            None => Ok(SubnetLookup::Missing),
         }
     }
 
