@@ -296,7 +296,8 @@ impl Running {
         if let Some(folder) = emulator.options.state.clone() {
             tasks.spawn(keep_state(Arc::clone(&emulator), folder));
         }
-        crate::compute::resume(&emulator).await;
+        crate::compute::resume(&emulator);
+        crate::pipelines::resume(&emulator);
         Ok(Self { emulator, tasks, _temporary: temporary })
     }
 
@@ -360,7 +361,7 @@ async fn keep_state(emulator: Arc<Emulator>, folder: PathBuf) {
     let mut changes = emulator.changes();
     loop {
         changes.borrow_and_update();
-        let text = emulator.read(|state| serde_json::to_vec(state));
+        let text = emulator.read(serde_json::to_vec);
         let written = match text {
             Ok(text) => crate::world::replace_file(&folder, &text).await,
             Err(error) => Err(error.into()),

@@ -160,3 +160,6 @@ fn within_job(run: &Run, stage: usize, index: usize) -> Option<Action> {
     let begins = !run.cancel_requested || conditions::job_may_run(run, stage, index).unwrap_or(false);
     Some(if begins { Action::StartCopy(at) } else { Action::EndCopy(at, Outcome::Canceled) })
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -16,6 +16,9 @@ use crate::devops::{self, NewJobRequest, NewPlan, Reference};
 /// Name of the pool whose agents the service itself runs.
 pub(crate) const HOSTED_POOL: &str = "Azure Pipelines";
 
+/// What a job says whose agent fell silent.
+const LOST_AGENT: &str = "We stopped hearing from the agent. Verify the agent machine is running and has a healthy network connection.";
+
 /// Starts a run of a pipeline that was read. `Err` says why the service would not.
 pub(crate) fn start_run(
     state: &mut crate::State,
@@ -217,24 +220,21 @@ pub(crate) fn job_assigned(state: &mut crate::State, plan_id: Uuid, job_id: Uuid
 pub(crate) fn job_finished(state: &mut crate::State, plan_id: Uuid, job_id: Uuid, result: &str) {
     let Some((run_id, at)) = find(state, plan_id, job_id) else { return };
     let outputs = outputs_of(state, plan_id, job_id);
-    if let Some(run) = state.pipelines.runs.get_mut(&run_id) {
-        run.copy_mut(at).outputs = outputs;
-    }
-    let problem = (result == "abandoned").then_some(
-        "We stopped hearing from the agent. Verify the agent machine is running and has a healthy network connection.",
-    );
-    end_copy(state, run_id, at, Outcome::from_wire(result), problem);
+    let Some(run) = state.pipelines.runs.get_mut(&run_id) else { return };
+    let copy = run.copy_mut(at);
+    copy.outputs = outputs;
+    let problem = copy.problem.clone().or_else(|| (result == "abandoned").then(|| LOST_AGENT.to_owned()));
+    end_copy(state, run_id, at, Outcome::from_wire(result), problem.as_deref());
     advance(state, run_id);
 }
 
 /// Fails a job that nobody will take.
 pub(crate) fn job_failed(state: &mut crate::State, request_id: u64, problem: &str) {
     let Some(request) = state.devops.requests.get(&request_id) else { return };
-    let (plan_id, job_id) = (request.plan_id, request.job_id);
-    if let Some((run_id, _)) = find(state, plan_id, job_id)
-        && let Some(run) = state.pipelines.runs.get(&run_id).cloned()
+    if let Some((run_id, at)) = find(state, request.plan_id, request.job_id)
+        && let Some(run) = state.pipelines.runs.get_mut(&run_id)
     {
-        records::write_issue(state, &run, job_id, problem);
+        run.copy_mut(at).problem = Some(problem.to_owned());
     }
     devops::finish_job(state, request_id, "failed", false);
 }
@@ -301,12 +301,14 @@ fn cancel_job(state: &mut crate::State, run: &Run, at: At) {
 
 /// Ends a job whose time is over.
 pub(crate) fn job_timeout(state: &mut crate::State, run_id: u64, job_id: Uuid) {
-    let Some(run) = state.pipelines.runs.get(&run_id).cloned() else { return };
+    let Some(run) = state.pipelines.runs.get_mut(&run_id) else { return };
     let Some(at) = run.find(job_id).filter(|at| run.copy(*at).phase == Phase::Running) else { return };
-    let agent = run.copy(at).agent.as_deref().unwrap_or_default();
+    let agent = run.copy(at).agent.clone().unwrap_or_default();
     let minutes = run.job(at).job.timeout_minutes;
-    let problem =
-        format!("The job running on agent {agent} ran longer than the maximum time of {minutes} minutes.");
-    records::write_issue(state, &run, job_id, &problem);
+    // Written down when the job is over: until then its record is the agent's.
+    run.copy_mut(at).problem = Some(format!(
+        "The job running on agent {agent} ran longer than the maximum time of {minutes} minutes."
+    ));
+    let run = run.clone();
     cancel_job(state, &run, at);
 }

@@ -70,12 +70,21 @@ fn agent_ended(state: &mut crate::State, agent_id: Option<u64>, ended: &str) {
         want_agent(state);
     }
     match agent_id {
-        Some(agent_id) => remove(state, agent_id, ended),
+        Some(agent_id) if took_a_job(state, agent_id) => remove(state, agent_id),
+        Some(agent_id) => {
+            remove(state, agent_id);
+            fail_waiting(state, ended);
+        }
         None => fail_waiting(state, ended),
     }
 }
 
-fn remove(state: &mut crate::State, agent_id: u64, ended: &str) {
+fn took_a_job(state: &crate::State, agent_id: u64) -> bool {
+    state.devops.requests.values().any(|request| request.is_of(agent_id))
+}
+
+/// Removes an agent that is no more. A job that it still has dies with it.
+fn remove(state: &mut crate::State, agent_id: u64) {
     let given: Vec<u64> = state
         .devops
         .requests
@@ -83,10 +92,6 @@ fn remove(state: &mut crate::State, agent_id: u64, ended: &str) {
         .filter(|request| request.is_of(agent_id))
         .map(|request| request.id)
         .collect();
-    if given.is_empty() {
-        fail_waiting(state, ended);
-    }
-    // A job that it still has dies with it.
     for request_id in given {
         devops::finish_job(state, request_id, "abandoned", true);
     }
@@ -208,6 +213,24 @@ fn environment(emulator: &Emulator, folder: &Path) -> Vec<(String, String)> {
         ("SSL_CERT_FILE".to_owned(), emulator.data.join("ca.pem").display().to_string()),
         ("NODE_EXTRA_CA_CERTS".to_owned(), emulator.data.join("ca.pem").display().to_string()),
     ]
+}
+
+/// After a start with kept state: nobody watches the agents of before any more, so that their jobs are lost; those that
+/// still wait get new ones.
+pub(crate) fn resume(state: &mut crate::State) {
+    let Some(pool_id) = devops::pool_by_name(state, HOSTED_POOL).map(|pool| pool.id) else { return };
+    let hosted = &mut state.pipelines.hosted;
+    (hosted.running, hosted.waiting) = (0, 0);
+    let agents: Vec<u64> =
+        state.devops.agents.values().filter(|agent| agent.pool_id == pool_id).map(|agent| agent.id).collect();
+    let requests = state.devops.requests.values().filter(|request| request.pool_id == pool_id);
+    let waiting = requests.filter(|request| request.is_waiting()).count();
+    for agent_id in agents {
+        remove(state, agent_id);
+    }
+    for _ in 0..waiting {
+        want_agent(state);
+    }
 }
 
 /// Ends the hosted agents that run.

@@ -283,3 +283,92 @@ pub(crate) fn build_variables(run: &Run) -> Vec<(String, String)> {
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use uuid::Uuid;
+
+    use super::{Surroundings, TaskReference, job_message};
+    use crate::pipelines::connections::{Connection, NewConnection};
+    use crate::pipelines::engine::tests::run_of;
+    use crate::pipelines::run::{At, Shade};
+
+    fn task(name: &str, major: u32) -> Option<TaskReference> {
+        let connection_inputs = vec!["azureSubscription".to_owned()];
+        Some(TaskReference {
+            id: format!("id-of-{name}"),
+            name: name.to_owned(),
+            version: format!("{major}.1.0"),
+            connection_inputs,
+        })
+    }
+
+    /// The message for the only job of a pipeline.
+    fn message(text: &str, secret: &str) -> Value {
+        let new: NewConnection = serde_json::from_value(json!({
+            "type": "azurerm", "url": "https://management.example/", "scheme": "ServicePrincipal",
+            "parameters": {"serviceprincipalkey": "k"}, "data": {"subscriptionId": "s"},
+        }))
+        .expect("a connection");
+        let around = Surroundings {
+            organization_id: Uuid::nil(),
+            project_id: Uuid::nil(),
+            variables: &vec![
+                ("color".to_owned(), Shade::open("red")),
+                ("key".to_owned(), Shade::hidden(secret)),
+            ],
+            task: &task,
+            connections: &[Connection::new(Uuid::nil(), "azure", new)],
+        };
+        job_message(&run_of(text), At { stage: 0, job: 0, copy: 0 }, &around)
+    }
+
+    /// Ids that are made anew each time become one word.
+    fn steady(message: &Value) -> String {
+        let text = serde_json::to_string_pretty(message).expect("JSON");
+        let steady = |word: &str| {
+            if word.parse::<Uuid>().is_ok_and(|id| !id.is_nil()) { "ID".to_owned() } else { word.to_owned() }
+        };
+        let parts: Vec<String> =
+            text.split('"').map(|part| part.split('/').map(steady).collect::<Vec<_>>().join("/")).collect();
+        parts.join("\"")
+    }
+
+    #[test]
+    fn an_agent_gets_everything_it_needs() {
+        let text = "
+jobs:
+- job: provision
+  displayName: Provision an agent
+  steps:
+  - script: echo $(color)
+    name: greet
+    env: {KEY: $(key)}
+  - task: AzureContainerAgentCreate@1
+    inputs: {azureSubscription: azure, agentPool: p}
+    condition: always()
+";
+        insta::assert_snapshot!(steady(&message(text, "a.b")));
+    }
+
+    #[test]
+    fn a_connection_comes_only_with_the_task_that_names_it() {
+        let with = message("steps: [{task: T@1, inputs: {azureSubscription: AZURE}}]", "s");
+        let endpoints = with["resources"]["endpoints"].as_array().expect("endpoints");
+        assert_eq!(endpoints[1]["authorization"]["parameters"]["serviceprincipalkey"], "k");
+        assert_eq!(with["steps"][1]["inputs"]["azureSubscription"], Uuid::nil().to_string());
+        let without = message("steps: [{task: T@1, inputs: {other: azure}}]", "s");
+        assert_eq!(without["resources"]["endpoints"].as_array().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn a_secret_is_masked_as_a_text_and_marked() {
+        let message = message("steps: [{script: x}]", "a.b");
+        assert_eq!(
+            message["mask"],
+            json!([{"type": "variable", "value": "key"}, {"type": "regex", "value": r"a\.b"}])
+        );
+        assert_eq!(message["variables"]["key"], json!({"value": "a.b", "isSecret": true}));
+    }
+}

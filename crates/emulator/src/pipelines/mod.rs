@@ -53,6 +53,13 @@ pub struct State {
     last_run_id: u64,
 }
 
+impl State {
+    /// Whether a run has come to its end.
+    pub fn is_over(&self, run_id: u64) -> bool {
+        self.runs.get(&run_id).is_some_and(|run| run.finished.is_some())
+    }
+}
+
 /// A pipeline as it was put there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Definition {
@@ -96,6 +103,11 @@ pub(crate) fn routes(router: &mut Router) {
 /// Adds the emulator's own: putting pipelines and service connections there.
 pub(crate) fn control_routes(router: &mut Router) {
     api::control_routes(router);
+}
+
+/// After a start with kept state: sees to the jobs of the hosted pool.
+pub(crate) fn resume(emulator: &Arc<Emulator>) {
+    emulator.change(hosted::resume);
 }
 
 /// Ends the hosted agents that run.

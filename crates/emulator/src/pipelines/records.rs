@@ -54,21 +54,10 @@ pub(crate) fn write_over(
         "percentComplete": 100,
     });
     if let Some(problem) = problem {
-        add_issue(&mut record, problem);
+        record["errorCount"] = json!(1);
+        record["issues"] = json!([{"type": "error", "category": "General", "message": problem}]);
     }
     write(state, run, record);
-}
-
-/// Writes what went wrong with a job that goes on for now.
-pub(crate) fn write_issue(state: &mut crate::State, run: &Run, record_id: uuid::Uuid, problem: &str) {
-    let mut record = json!({"id": record_id});
-    add_issue(&mut record, problem);
-    write(state, run, record);
-}
-
-fn add_issue(record: &mut Value, problem: &str) {
-    record["errorCount"] = json!(1);
-    record["issues"] = json!([{"type": "error", "category": "General", "message": problem}]);
 }
 
 fn write(state: &mut crate::State, run: &Run, record: Value) {

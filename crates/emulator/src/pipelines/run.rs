@@ -197,6 +197,8 @@ pub(crate) struct Copy {
     /// Who took it.
     pub(crate) agent: Option<String>,
     pub(crate) phase: Phase,
+    /// What we found wrong with it, for its record when it is over.
+    pub(crate) problem: Option<String>,
     /// Output variables of its steps, as `step.variable`.
     pub(crate) outputs: Shades,
 }
@@ -210,6 +212,7 @@ impl JobRun {
             request_id: None,
             agent: None,
             phase: Phase::Pending,
+            problem: None,
             outputs: Vec::new(),
         };
         let mut copies: Vec<Copy> =

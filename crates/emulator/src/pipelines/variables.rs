@@ -79,3 +79,54 @@ fn expand_once(text: &str, variables: &Shades) -> String {
     expanded.push_str(rest);
     expanded
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{declare, expand};
+    use crate::pipelines::conditions::open_values;
+    use crate::pipelines::expression::Scope;
+    use crate::pipelines::model::Variable;
+    use crate::pipelines::run::Shade;
+
+    #[test]
+    fn variables_are_put_in_their_places() {
+        let variables = vec![
+            ("a".to_owned(), Shade::open("1")),
+            ("b".to_owned(), Shade::open("$(A)2")),
+            ("loop".to_owned(), Shade::open("$(loop)")),
+        ];
+        let table = [
+            ("Agent.Name -equals $(a)", "Agent.Name -equals 1"),
+            ("$(B)$(b)", "1212"),
+            ("$(unknown) $(a) $(open", "$(unknown) 1 $(open"),
+            ("$(loop)", "$(loop)"),
+            ("plain", "plain"),
+        ];
+        for (text, expected) in table {
+            assert_eq!(expand(text, &variables), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn runtime_expressions_see_earlier_variables_and_no_secrets() {
+        let mut variables = vec![("key".to_owned(), Shade::hidden("s")), ("a".to_owned(), Shade::open("1"))];
+        let variable = |name: &str, value: &str| Variable {
+            name: name.to_owned(),
+            value: value.to_owned(),
+            read_only: false,
+        };
+        let declared = [
+            variable("b", "$[ format('{0}2', variables.a) ]"),
+            variable("c", "$[ coalesce(variables.key, 'hidden') ]"),
+            variable("A", "new"),
+        ];
+        declare(&mut variables, &declared, &Scope::default()).expect("values");
+        let value = |name: &str| {
+            open_values(&variables).property(&crate::pipelines::expression::Value::text(name)).to_text()
+        };
+        assert_eq!(value("b").as_deref(), Some("12"));
+        assert_eq!(value("c").as_deref(), Some("hidden"));
+        assert_eq!(value("a").as_deref(), Some("new"));
+        assert!(declare(&mut variables, &[variable("x", "$[ nope() ]")], &Scope::default()).is_err());
+    }
+}

@@ -1,0 +1,5 @@
+//! Pipelines from end to end: an emulator in this process, plain HTTP towards it, and real stand-in agents.
+
+mod refusals;
+mod runs;
+mod support;

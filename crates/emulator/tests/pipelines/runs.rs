@@ -1,0 +1,111 @@
+//! Runs whose jobs really run.
+
+use serde_json::json;
+
+use crate::support::Person;
+
+#[tokio::test]
+async fn what_one_job_puts_out_reaches_the_next_and_secrets_reach_no_log() {
+    let person = Person::start().await;
+    let repository = tempfile::tempdir().expect("a folder");
+    std::fs::write(repository.path().join("greeting.txt"), "hello from the repository\n").expect("a file");
+    std::fs::write(
+        repository.path().join("say.yml"),
+        "parameters:\n- name: word\nsteps:\n- script: echo said ${{ parameters.word }} to $(color)\n",
+    )
+    .expect("a template");
+    let yaml = r###"
+stages:
+- stage: first
+  jobs:
+  - job: pick
+    steps:
+    - script: |
+        cat greeting.txt
+        echo "##vso[task.setvariable variable=color;isOutput=true]red"
+      name: choose
+- stage: second
+  jobs:
+  - job: use
+    variables:
+      color: $[ stageDependencies.first.pick.outputs['choose.color'] ]
+    steps:
+    - checkout: none
+    - template: say.yml
+      parameters: {word: hi}
+    - bash: echo "the key is $KEY"
+      env: {KEY: $(key)}
+"###;
+    let pipeline = json!({
+        "yaml": yaml, "secrets": {"key": "planted-5ecret"}, "repository": repository.path().to_str().expect("a path"),
+    });
+    let run = person.try_run(pipeline, json!({})).await.expect("a run");
+    assert_eq!(person.result(run).await, "succeeded", "{}", person.logs(run).await);
+    let logs = person.logs(run).await;
+    assert!(logs.contains("hello from the repository"), "{logs}");
+    assert!(logs.contains("said hi to red"), "{logs}");
+    assert!(logs.contains("the key is ***") && !logs.contains("planted-5ecret"), "{logs}");
+    let state = person.state().await;
+    assert!(state.contains("choose.color") && !state.contains("planted-5ecret"), "{state}");
+}
+
+#[tokio::test]
+async fn after_a_failure_only_those_run_that_want_to() {
+    let person = Person::start().await;
+    let run = person
+        .run(
+            "
+jobs:
+- job: broken
+  steps: [{checkout: none}, {script: exit 3}]
+- job: next
+  dependsOn: broken
+  steps: [{checkout: none}, {script: echo never}]
+- job: tidy
+  dependsOn: [broken, next]
+  condition: always()
+  steps: [{checkout: none}, {script: echo tidied up}]
+",
+        )
+        .await;
+    assert_eq!(person.result(run).await, "failed");
+    let jobs = person.records(run, "Phase").await;
+    let results: Vec<(&str, &str)> =
+        jobs.iter().map(|(name, result, _)| (name.as_str(), result.as_str())).collect();
+    assert_eq!(results, [("broken", "failed"), ("next", "skipped"), ("tidy", "succeeded")]);
+    assert!(person.logs(run).await.contains("tidied up"));
+}
+
+const ENDLESS: &str = "
+jobs:
+- job: endless
+  timeoutInMinutes: 1
+  steps: [{checkout: none}, {bash: while true; do read -r -t 1 < /dev/zero || true; done}]
+- job: later
+  dependsOn: endless
+  steps: [{checkout: none}, {script: echo never}]
+";
+
+#[tokio::test]
+async fn a_cancelled_run_ends_its_job_and_begins_no_other() {
+    let person = Person::start().await;
+    let run = person.run(ENDLESS).await;
+    person.job_runs().await;
+    person.cancel(run).await;
+    assert_eq!(person.result(run).await, "canceled");
+    let jobs = person.records(run, "Phase").await;
+    assert!(jobs.iter().all(|(_, result, _)| result == "canceled"), "{jobs:?}");
+}
+
+#[tokio::test]
+async fn a_job_that_takes_too_long_is_ended() {
+    let person = Person::start().await;
+    let run = person.run(ENDLESS).await;
+    person.job_runs().await;
+    person.step(61).await;
+    assert_eq!(person.result(run).await, "canceled");
+    let jobs = person.records(run, "Job").await;
+    let (_, result, issues) = &jobs[0];
+    assert_eq!(result, "canceled");
+    assert!(issues.contains("ran longer than the maximum time of 1 minutes."), "{jobs:?}");
+}
