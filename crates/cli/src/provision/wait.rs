@@ -7,7 +7,7 @@ use lifecycle::{Agent, AgentStatus, ComputePhase};
 use crate::services::GroupView;
 
 /// Between two looks, at first. An agent on a small image needs 20 to 70 s.
-const EARLY: Duration = Duration::from_secs(2);
+const EARLY: Duration = Duration::from_secs(1);
 /// Between two looks, when it takes long.
 const LATE: Duration = Duration::from_secs(5);
 /// When looks become rarer.
@@ -142,7 +142,7 @@ mod tests {
         let terminated = group("Succeeded", ComputePhase::Running, "Terminated");
         let failed = group("Failed", ComputePhase::Exited, "");
         let deleting = group("Deleting", ComputePhase::Deleting, "Running");
-        let soon = Next::Wait(Duration::from_secs(2));
+        let soon = Next::Wait(Duration::from_secs(1));
         let late = Next::Wait(Duration::from_secs(5));
         let timed_out = Next::GiveUp(Why::TimedOut(Duration::from_mins(4)));
         let table = [

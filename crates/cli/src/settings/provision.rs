@@ -78,18 +78,13 @@ fn read(
     })
 }
 
+/// A name that is given stands above a prefix, which may come from a settings file.
 fn name(agent: &AgentArguments, run: Option<u64>, problems: &mut Problems) -> Option<NameChoice> {
-    match (&agent.name, &agent.agent_prefix) {
-        (Some(_), Some(_)) => {
-            problems.add("name", "is given together with agent-prefix", "give one of them");
-            None
-        }
-        (Some(name), None) => problems.check("name", checks::name(name)).map(NameChoice::Explicit),
-        (None, prefix) => {
-            let prefix = prefix.clone().unwrap_or_else(|| "agent".to_owned());
-            problems.check("agent-prefix", checks::prefix(prefix, run)).map(NameChoice::Prefix)
-        }
+    if let Some(name) = &agent.name {
+        return problems.check("name", checks::name(name)).map(NameChoice::Explicit);
     }
+    let prefix = agent.agent_prefix.clone().unwrap_or_else(|| "agent".to_owned());
+    problems.check("agent-prefix", checks::prefix(prefix, run)).map(NameChoice::Prefix)
 }
 
 /// The subnet, where one is wanted. Outer `None`: a problem was noted.
@@ -430,6 +425,14 @@ mod tests {
     }
 
     #[test]
+    fn a_name_stands_above_a_prefix() {
+        let both = enough(&["--name", "mine", "--agent-prefix", "a"], &with_secret()).expect("enough");
+        assert!(matches!(both.name, NameChoice::Explicit(name) if name.as_str() == "mine"));
+        assert!(refusal(&["--name", "Mine"], &with_secret()).contains("name: is \"Mine\""));
+        assert!(refusal(&["--agent-prefix", "Mine"], &with_secret()).contains("agent-prefix: is \"Mine\""));
+    }
+
+    #[test]
     fn no_wait_is_a_timeout_of_zero() {
         let settings = enough(&["--timeout-agent-online", "0"], &with_secret()).expect("enough");
         assert_eq!(settings.life.online_timeout, None);
@@ -479,9 +482,8 @@ mod tests {
     #[test]
     fn what_does_not_go_together() {
         let none = Environment::default();
-        insta::assert_snapshot!(refusal(&["--subnet-name", "agents", "--name", "a1", "--agent-prefix", "a"], &none), @"
-        2 settings have to be corrected.
-          name: is given together with agent-prefix; give one of them
+        insta::assert_snapshot!(refusal(&["--subnet-name", "agents", "--vnet-resource-group", "n/n"], &none), @"
+        One setting has to be corrected.
           vnet-name: is missing, although subnet-name is given; give the network of that subnet
         ");
         insta::assert_snapshot!(refusal(&["--take-down", "secrets", "--registration", "token"], &none));
