@@ -11,8 +11,17 @@ use crate::http::{Reply, Request, Router};
 use crate::options::Mode;
 
 /// Keys whose values `GET /emulator/state` does not show. Matched in the lower case, anywhere in the key.
-const MASKED_KEYS: &[&str] =
-    &["secret", "password", "token", "securevalue", "accountkey", "workspacekey", "private", "session_key", "protected"];
+const MASKED_KEYS: &[&str] = &[
+    "secret",
+    "password",
+    "token",
+    "securevalue",
+    "accountkey",
+    "workspacekey",
+    "private",
+    "session_key",
+    "protected",
+];
 
 /// Adds the routes.
 pub(crate) fn routes(router: &mut Router) {
@@ -62,7 +71,7 @@ fn mask(value: &mut Value, secrets: &[String]) {
         }
         Value::Array(array) => array.iter_mut().for_each(|value| mask(value, secrets)),
         Value::String(text) if secrets.iter().any(|secret| text.contains(secret.as_str())) => {
-            *value = Value::from("***")
+            *value = Value::from("***");
         }
         _ => {}
     }
@@ -157,7 +166,8 @@ mod tests {
 
     #[test]
     fn secrets_are_masked_by_key_and_by_value() {
-        let mut shown = json!({"client_secret": "abc", "secret": {"file": "x"}, "list": ["hunter2!", "plain"], "n": 1});
+        let mut shown =
+            json!({"client_secret": "abc", "secret": {"file": "x"}, "list": ["hunter2!", "plain"], "n": 1});
         super::mask(&mut shown, &["hunter2".to_owned()]);
         let expected =
             json!({"client_secret": "***", "secret": {"file": "***"}, "list": ["***", "plain"], "n": 1});

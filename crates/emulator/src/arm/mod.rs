@@ -1,5 +1,10 @@
 //! Resource Manager and its providers.
 
+#![expect(
+    clippy::unnecessary_wraps,
+    reason = "what answers a call has one signature, also where it never refuses"
+)]
+
 pub mod container_groups;
 
 mod gate;
@@ -36,21 +41,45 @@ pub const KNOBS: &[Knob] = &[
         name: "arm.capacity",
         meaning: "no room for container groups: a region, true for all, or {region, late} for a creation that fails later",
     },
-    Knob { name: "arm.quota", meaning: "limits in place of 100 each: {ContainerGroups, StandardCores}, or one number for both" },
-    Knob { name: "arm.image-inaccessible", meaning: "how many creations are refused since the image cannot be read" },
-    Knob { name: "arm.registry-error", meaning: "how many creations are refused since the registry answers with an error" },
+    Knob {
+        name: "arm.quota",
+        meaning: "limits in place of 100 each: {ContainerGroups, StandardCores}, or one number for both",
+    },
+    Knob {
+        name: "arm.image-inaccessible",
+        meaning: "how many creations are refused since the image cannot be read",
+    },
+    Knob {
+        name: "arm.registry-error",
+        meaning: "how many creations are refused since the registry answers with an error",
+    },
     Knob { name: "arm.provisioning-stuck", meaning: "container groups stay in Creating" },
     Knob { name: "arm.provisioning-seconds", meaning: "how long a container group is provisioned at least" },
-    Knob { name: "arm.container-exits", meaning: "containers end at once with this exit code, and their image does not run" },
-    Knob { name: "arm.list-lag-seconds", meaning: "how long lists do not show what is new, and still show what is gone" },
+    Knob {
+        name: "arm.container-exits",
+        meaning: "containers end at once with this exit code, and their image does not run",
+    },
+    Knob {
+        name: "arm.list-lag-seconds",
+        meaning: "how long lists do not show what is new, and still show what is gone",
+    },
     Knob { name: "arm.page-size", meaning: "how many container groups a page of a list holds (100)" },
-    Knob { name: "arm.delete-seconds", meaning: "deletions of container groups are answered with 202 and take so long" },
+    Knob {
+        name: "arm.delete-seconds",
+        meaning: "deletions of container groups are answered with 202 and take so long",
+    },
     Knob {
         name: "arm.delete-while-creating-leaks",
         meaning: "a container group that is deleted while it is created is created all the same",
     },
-    Knob { name: "arm.restart-after-exit", meaning: "how many exits the platform answers with a restart, whatever the policy and the code" },
-    Knob { name: "arm.transitioning", meaning: "how many writes to a container group are refused since it is still transitioning" },
+    Knob {
+        name: "arm.restart-after-exit",
+        meaning: "how many exits the platform answers with a restart, whatever the policy and the code",
+    },
+    Knob {
+        name: "arm.transitioning",
+        meaning: "how many writes to a container group are refused since it is still transitioning",
+    },
 ];
 
 /// What Resource Manager knows. Resources are found by their id in the lower case.

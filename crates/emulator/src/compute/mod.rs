@@ -3,6 +3,7 @@
 //! What is to be done is decided in [`crate::arm`]; this does it and reports. Each group has a worker of its own, so
 //! that what is asked of a group is done in the order in which it was asked, and one group never waits for another.
 
+mod docker;
 mod log_buffer;
 mod process;
 mod specification;
@@ -32,6 +33,11 @@ pub enum Command {
         /// Which group.
         key: Uuid,
     },
+    /// Take up what still runs of it, after a restart of the emulator.
+    Adopt {
+        /// Which group.
+        key: Uuid,
+    },
     /// Start one of its containers, for the first time or again.
     Run {
         /// Which group.
@@ -49,7 +55,9 @@ pub enum Command {
 impl Command {
     fn key(&self) -> Uuid {
         match self {
-            Self::Prepare { key } | Self::Run { key, .. } | Self::Remove { key } => *key,
+            Self::Prepare { key } | Self::Adopt { key } | Self::Run { key, .. } | Self::Remove { key } => {
+                *key
+            }
         }
     }
 }
@@ -65,6 +73,7 @@ pub struct Runtime {
 /// The kinds there are.
 #[derive(Debug)]
 enum Engine {
+    Docker(docker::Engine),
     Process(process::Processes),
 }
 
@@ -77,10 +86,18 @@ struct Worker {
 impl Runtime {
     /// The one that the options and the machine allow. `Err` says what is missing.
     pub(crate) async fn choose(options: &Options, data: &Path) -> Result<Self, String> {
+        let processes = || Engine::Process(process::Processes::new(options, data));
+        let home = options.state.as_deref().unwrap_or(data);
         let engine = match options.runtime {
-            RuntimeChoice::Process | RuntimeChoice::Auto | RuntimeChoice::Docker => {
-                Engine::Process(process::Processes::new(options, data))
-            }
+            RuntimeChoice::Process => processes(),
+            RuntimeChoice::Docker => Engine::Docker(docker::Engine::connect(home, data).await?),
+            RuntimeChoice::Auto => match docker::Engine::connect(home, data).await {
+                Ok(docker) => Engine::Docker(docker),
+                Err(reason) => {
+                    tracing::info!("{reason}");
+                    processes()
+                }
+            },
         };
         Ok(Self { engine, workers: Mutex::default(), logs: Mutex::default() })
     }
@@ -88,6 +105,7 @@ impl Runtime {
     /// Where to listen so that containers reach us.
     pub(crate) fn listen_address(&self) -> IpAddr {
         match &self.engine {
+            Engine::Docker(_) => Ipv4Addr::UNSPECIFIED.into(),
             Engine::Process(_) => Ipv4Addr::LOCALHOST.into(),
         }
     }
@@ -95,6 +113,7 @@ impl Runtime {
     /// The host name or address that both clients and containers reach.
     pub(crate) fn advertised_host(&self) -> String {
         match &self.engine {
+            Engine::Docker(docker) => docker.gateway().to_string(),
             Engine::Process(_) => "localhost".to_owned(),
         }
     }
@@ -102,6 +121,7 @@ impl Runtime {
     /// More addresses that the server's certificate must hold.
     pub(crate) fn addresses(&self) -> Vec<IpAddr> {
         match &self.engine {
+            Engine::Docker(docker) => vec![docker.gateway()],
             Engine::Process(_) => Vec::new(),
         }
     }
@@ -109,6 +129,7 @@ impl Runtime {
     /// How container groups run, for the reader of the start message.
     pub fn describe(&self) -> &str {
         match &self.engine {
+            Engine::Docker(_) => "as Docker containers",
             Engine::Process(_) => "as processes: no isolation, no limits",
         }
     }
@@ -141,6 +162,9 @@ impl Runtime {
             let _ = worker.commands.send(Command::Remove { key });
             let _ = worker.task.await;
         }
+        if let Engine::Docker(docker) = &self.engine {
+            docker.end().await;
+        }
     }
 }
 
@@ -150,7 +174,10 @@ pub(crate) fn carry_out(emulator: &Arc<Emulator>, command: Command) {
     let key = command.key();
     let worker = workers.entry(key).or_insert_with(|| {
         let (commands, received) = mpsc::unbounded_channel();
-        let task = tokio::spawn(process::work(Arc::clone(emulator), key, received));
+        let task = match &emulator.runtime.engine {
+            Engine::Docker(_) => tokio::spawn(docker::work(Arc::clone(emulator), key, received)),
+            Engine::Process(_) => tokio::spawn(process::work(Arc::clone(emulator), key, received)),
+        };
         Worker { commands, task }
     });
     // A worker ends only after the removal of its group, and nothing is asked of the group after that.
@@ -167,6 +194,8 @@ fn specification(emulator: &Emulator, key: Uuid) -> Option<GroupSpecification> {
     emulator.read(|state| {
         let group = state.arm.container_groups.values().find(|group| group.key == key)?;
         let host = match &emulator.runtime.engine {
+            // Containers have an address each, by which they are known.
+            Engine::Docker(_) => emulator.identity_url.clone(),
             // Processes share our address, so the path says which group asks.
             Engine::Process(_) => format!("{}/identity/{}", emulator.identity_url, group.identity_token),
         };
@@ -175,11 +204,12 @@ fn specification(emulator: &Emulator, key: Uuid) -> Option<GroupSpecification> {
 }
 
 /// After a start with kept state: takes up what still runs, and reports what does not.
-pub(crate) async fn resume(emulator: &Arc<Emulator>) {
+pub(crate) fn resume(emulator: &Arc<Emulator>) {
     let keys: Vec<Uuid> =
         emulator.read(|state| state.arm.container_groups.values().map(|group| group.key).collect());
     for key in keys {
         match &emulator.runtime.engine {
+            Engine::Docker(_) => carry_out(emulator, Command::Adopt { key }),
             // Processes end with the emulator that started them: what they print and how they end goes through it.
             Engine::Process(_) => emulator.change(|state| arm::container_groups::interrupted(state, key)),
         }

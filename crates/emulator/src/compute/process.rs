@@ -74,7 +74,7 @@ impl Drop for Group {
 
 /// Does what is asked of one group, until it is removed.
 pub(super) async fn work(emulator: Arc<Emulator>, key: Uuid, mut commands: mpsc::UnboundedReceiver<Command>) {
-    let super::Engine::Process(processes) = &emulator.runtime.engine;
+    let super::Engine::Process(processes) = &emulator.runtime.engine else { return };
     let mut group = None;
     while let Some(command) = commands.recv().await {
         match command {
@@ -84,6 +84,8 @@ pub(super) async fn work(emulator: Arc<Emulator>, key: Uuid, mut commands: mpsc:
                     run(&emulator, processes, group, &container);
                 }
             }
+            // Processes do not outlive the emulator: there is nothing to take up.
+            Command::Adopt { .. } => {}
             Command::Remove { .. } => {
                 if let Some(group) = group.take() {
                     remove(group).await;

@@ -226,9 +226,9 @@ pub(super) fn routes(router: &mut Router) {
 /// The agent of the path's pool that the path names.
 pub(super) fn of_path(state: &crate::State, request: &Request, pool_id: u64) -> Result<Agent, Refusal> {
     let text = request.param("agent");
-    let id = text.parse().map_err(|_| {
-        Refusal::bad_request(format!("The value '{text}' is not valid for AgentId."))
-    })?;
+    let id = text
+        .parse()
+        .map_err(|_| Refusal::bad_request(format!("The value '{text}' is not valid for AgentId.")))?;
     let agent = state.devops.agents.get(&id).filter(|agent| agent.pool_id == pool_id);
     agent.cloned().ok_or_else(|| not_found(id))
 }
@@ -300,12 +300,18 @@ fn shown(state: &crate::State, agent: &Agent, wanted: Wanted, base: &str) -> Val
     };
     let assigned = || {
         let mut requests = state.devops.requests.values();
-        requests.find(|request| request.finish_time.is_none() && request.is_of(agent.id)).map(|request| request.id)
+        requests
+            .find(|request| request.finish_time.is_none() && request.is_of(agent.id))
+            .map(|request| request.id)
     };
-    if wanted.assigned && let Some(request) = request(assigned()) {
+    if wanted.assigned
+        && let Some(request) = request(assigned())
+    {
         put("assignedRequest", request);
     }
-    if wanted.last_completed && let Some(request) = request(agent.last_completed) {
+    if wanted.last_completed
+        && let Some(request) = request(agent.last_completed)
+    {
         put("lastCompletedRequest", request);
     }
     Value::Object(shown)
@@ -323,8 +329,13 @@ async fn list(call: Call) -> Result<Reply, Reply> {
     let pool = visible(&call)?;
     let (query, wanted) = (&call.request.query, Wanted::of(&call.request));
     let name = query.get("agentName").filter(|name| !name.is_empty());
-    let demands: Vec<Demand> =
-        query.get("demands").unwrap_or("").split(',').filter(|text| !text.is_empty()).map(Demand::parse).collect();
+    let demands: Vec<Demand> = query
+        .get("demands")
+        .unwrap_or("")
+        .split(',')
+        .filter(|text| !text.is_empty())
+        .map(Demand::parse)
+        .collect();
     let agents: Vec<Value> = call.emulator.read(|state| {
         let agents = state.devops.agents.values().filter(|agent| agent.pool_id == pool.id);
         agents
@@ -341,7 +352,8 @@ async fn get(call: Call) -> Result<Reply, Reply> {
     let pool = visible(&call)?;
     let wanted = Wanted::of(&call.request);
     let shown = call.emulator.read(|state| {
-        of_path(state, &call.request, pool.id).map(|agent| shown(state, &agent, wanted, &call.request.base_url))
+        of_path(state, &call.request, pool.id)
+            .map(|agent| shown(state, &agent, wanted, &call.request.base_url))
     })?;
     Ok(Reply::json(200, &shown))
 }
@@ -358,8 +370,9 @@ fn new_agent(body: &Value) -> Result<NewAgent, Refusal> {
     let public_key = match (key["exponent"].as_str(), key["modulus"].as_str()) {
         (Some(exponent), Some(modulus)) => {
             let key = PublicKeyText { exponent: exponent.to_owned(), modulus: modulus.to_owned() };
-            super::oauth::public_key(&key)
-                .ok_or_else(|| Refusal::bad_request("The public key of the agent is not an RSA key of at least 2048 bits."))?;
+            super::oauth::public_key(&key).ok_or_else(|| {
+                Refusal::bad_request("The public key of the agent is not an RSA key of at least 2048 bits.")
+            })?;
             Some(key)
         }
         _ => None,

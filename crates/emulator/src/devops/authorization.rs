@@ -192,7 +192,8 @@ fn finished(mut reply: Reply, version: Option<&str>, delay: Option<Value>) -> Re
 /// The version of the API that a request asks for, in its query or in `Accept`.
 fn version(request: &Request) -> Option<&str> {
     let parameter = |part: &'_ str| part.trim().to_ascii_lowercase().starts_with("api-version=");
-    let accepted = || request.header("accept")?.split([';', ',']).find(|part| parameter(part))?.split('=').nth(1);
+    let accepted =
+        || request.header("accept")?.split([';', ',']).find(|part| parameter(part))?.split('=').nth(1);
     request.query.get("api-version").or_else(accepted).map(str::trim).filter(|version| !version.is_empty())
 }
 
@@ -249,7 +250,11 @@ fn member_caller(emulator: &Emulator, request: &Request, token: &str) -> Result<
     }
 }
 
-fn agent_caller(emulator: &Emulator, request: &Request, claims: &Map<String, Value>) -> Result<Caller, Reply> {
+fn agent_caller(
+    emulator: &Emulator,
+    request: &Request,
+    claims: &Map<String, Value>,
+) -> Result<Caller, Reply> {
     if is_over(emulator, claims) {
         return Err(unauthorized(emulator, request, ""));
     }
@@ -285,10 +290,14 @@ fn is_over(emulator: &Emulator, claims: &Map<String, Value>) -> bool {
 
 /// The reply to somebody who is not known: a sign-in page for those who seem to be a browser, a challenge for others.
 fn unauthorized(emulator: &Emulator, request: &Request, user: &str) -> Reply {
-    let suppressed = request.header("x-tfs-fedauthredirect").is_some_and(|value| value.eq_ignore_ascii_case("suppress"));
-    let agent = request.header("user-agent").is_some_and(|agent| agent.contains("VSServices") || agent.contains("VstsAgent"));
+    let suppressed =
+        request.header("x-tfs-fedauthredirect").is_some_and(|value| value.eq_ignore_ascii_case("suppress"));
+    let agent = request
+        .header("user-agent")
+        .is_some_and(|agent| agent.contains("VSServices") || agent.contains("VstsAgent"));
     if matches!(request.method, Method::GET | Method::POST) && !suppressed && !agent {
-        let page = "<html><head><title>Azure DevOps Services | Sign In</title></head><body>Sign in.</body></html>";
+        let page =
+            "<html><head><title>Azure DevOps Services | Sign In</title></head><body>Sign in.</body></html>";
         return Reply::text(203, "text/html; charset=utf-8", page);
     }
     let message = format!("TF400813: The user '{user}' is not authorized to access this resource.");

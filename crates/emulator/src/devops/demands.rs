@@ -57,7 +57,10 @@ fn version(text: &str) -> Vec<u64> {
 }
 
 /// Whether capabilities meet every demand.
-pub fn all_met<'a>(demands: impl IntoIterator<Item = &'a Demand>, capabilities: &Capabilities) -> bool {
+pub(super) fn all_met<'a>(
+    demands: impl IntoIterator<Item = &'a Demand>,
+    capabilities: &Capabilities,
+) -> bool {
     demands.into_iter().all(|demand| demand.is_met_by(capabilities))
 }
 
@@ -67,9 +70,10 @@ mod tests {
 
     #[test]
     fn demands_are_met_by_the_right_capabilities() {
-        let capabilities: Capabilities = [("Agent.Name", "One"), ("Agent.Version", "4.275.0"), ("docker", "")]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .into();
+        let capabilities: Capabilities =
+            [("Agent.Name", "One"), ("Agent.Version", "4.275.0"), ("docker", "")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into();
         for (demand, met) in [
             ("docker", true),
             ("DOCKER", true),

@@ -124,7 +124,9 @@ async fn list(call: Call) -> Result<Reply, Reply> {
             page.iter().map(|request| shown(state, request, &call.request.base_url, top.is_none())).collect();
         let reply = Reply::json(200, &collection(&shown));
         match (top, page.last(), found.peek()) {
-            (Some(_), Some(last), Some(_)) => Ok(reply.header("x-ms-continuationtoken", &last.id.to_string())),
+            (Some(_), Some(last), Some(_)) => {
+                Ok(reply.header("x-ms-continuationtoken", &last.id.to_string()))
+            }
             _ => Ok(reply),
         }
     })

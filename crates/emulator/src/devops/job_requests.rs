@@ -194,7 +194,11 @@ pub(crate) fn give_out(state: &mut crate::State) {
         .requests
         .values()
         .filter(|request| request.is_waiting())
-        .map(|request| Waiting { id: request.id, pool_id: request.pool_id, demands: request.parsed_demands() })
+        .map(|request| Waiting {
+            id: request.id,
+            pool_id: request.pool_id,
+            demands: request.parsed_demands(),
+        })
         .collect();
     if waiting.is_empty() {
         return;
@@ -207,7 +211,8 @@ pub(crate) fn give_out(state: &mut crate::State) {
 }
 
 fn candidate(devops: &super::State, agent: &super::Agent) -> Candidate {
-    let jobs = devops.requests.values().filter(|request| request.finish_time.is_none() && request.is_of(agent.id));
+    let jobs =
+        devops.requests.values().filter(|request| request.finish_time.is_none() && request.is_of(agent.id));
     Candidate {
         id: agent.id,
         pool_id: agent.pool_id,
@@ -224,7 +229,8 @@ fn hand_over(state: &mut crate::State, request_id: u64, agent_id: u64) {
     let locked_until = later(state.now, lock_time(state));
     let now = state.now;
     let devops = &mut state.devops;
-    let (Some(request), Some(agent)) = (devops.requests.get_mut(&request_id), devops.agents.get_mut(&agent_id))
+    let (Some(request), Some(agent)) =
+        (devops.requests.get_mut(&request_id), devops.agents.get_mut(&agent_id))
     else {
         return;
     };
@@ -264,7 +270,8 @@ pub fn finish_job(state: &mut crate::State, request_id: u64, result: &str, agent
     let now = state.now;
     let overlooked = agent_shutting_down && state.faults.take_one("devops.second-job");
     let devops = &mut state.devops;
-    let Some(request) = devops.requests.get_mut(&request_id).filter(|request| request.finish_time.is_none()) else {
+    let Some(request) = devops.requests.get_mut(&request_id).filter(|request| request.finish_time.is_none())
+    else {
         return;
     };
     request.finish_time = Some(now);
@@ -273,7 +280,9 @@ pub fn finish_job(state: &mut crate::State, request_id: u64, result: &str, agent
     if let Some(agent) = request.agent.as_ref().and_then(|agent| devops.agents.get_mut(&agent.id)) {
         agent.shutting_down |= agent_shutting_down && !overlooked;
         agent.last_completed = Some(request_id);
-        agent.drop_messages(|message| matches!(message, AgentMessage::Job { request_id: id } if *id == request_id));
+        agent.drop_messages(
+            |message| matches!(message, AgentMessage::Job { request_id: id } if *id == request_id),
+        );
     }
     crate::pipelines::job_finished(state, plan_id, job_id, result);
     give_out(state);
@@ -282,7 +291,8 @@ pub fn finish_job(state: &mut crate::State, request_id: u64, result: &str, agent
 /// Cancels a request: at once while nobody has it, else through its agent, which gets `timeout` to end the job.
 pub fn cancel_job(state: &mut crate::State, request_id: u64, timeout: Duration) {
     let devops = &mut state.devops;
-    let Some(request) = devops.requests.get_mut(&request_id).filter(|request| request.finish_time.is_none()) else {
+    let Some(request) = devops.requests.get_mut(&request_id).filter(|request| request.finish_time.is_none())
+    else {
         return;
     };
     request.cancelling = true;
@@ -299,7 +309,8 @@ pub fn cancel_job(state: &mut crate::State, request_id: u64, timeout: Duration) 
 
 /// The end of a lock: if it was renewed look again later, else the job is abandoned.
 pub(crate) fn lock_ends(state: &mut crate::State, request_id: u64) {
-    let Some(request) = state.devops.requests.get(&request_id).filter(|request| request.finish_time.is_none())
+    let Some(request) =
+        state.devops.requests.get(&request_id).filter(|request| request.finish_time.is_none())
     else {
         return;
     };

@@ -110,8 +110,9 @@ fn delivered(call: &Call, session: &Session, id: u64, message: &AgentMessage) ->
 fn job_body(call: &Call, request_id: u64) -> Result<String, Refusal> {
     let request = call.emulator.read(|state| state.devops.requests.get(&request_id).cloned());
     let request = request.ok_or_else(|| super::job_request_views::not_found(request_id))?;
-    let mut message: Value = serde_json::from_str(&request.secret_message.0)
-        .map_err(|error| Refusal::new(500, "JsonException", format!("The job's message is damaged: {error}")))?;
+    let mut message: Value = serde_json::from_str(&request.secret_message.0).map_err(|error| {
+        Refusal::new(500, "JsonException", format!("The job's message is damaged: {error}"))
+    })?;
     let token = issue_job_token(&call.emulator, request.plan_id, request.job_id);
     fill_in(&mut message, &call.request.base_url, &token);
     message["messageType"] = json!("PipelineAgentJobRequest");
@@ -148,7 +149,8 @@ mod tests {
 
     #[test]
     fn what_is_known_only_at_delivery_is_filled_in_everywhere() {
-        let mut message = json!({"url": "{emulator-url}/contoso/", "list": [{"token": "{job-token}"}], "n": 1});
+        let mut message =
+            json!({"url": "{emulator-url}/contoso/", "list": [{"token": "{job-token}"}], "n": 1});
         super::fill_in(&mut message, "https://here:1", "abc");
         assert_eq!(message, json!({"url": "https://here:1/contoso/", "list": [{"token": "abc"}], "n": 1}));
     }

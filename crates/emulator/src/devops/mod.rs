@@ -39,14 +39,16 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use agents::{Agent, AgentMessage, NewAgent, PublicKeyText, register_agent, remove_agent};
-pub use authorization::{Caller, Member, Role};
 pub(crate) use authorization::{Call, endpoint, issue_job_token};
+pub use authorization::{Caller, Member, Role};
 pub use demands::{Capabilities, Demand};
-pub use job_requests::{JobRequest, NewJobRequest, NoAgent, ReservedAgent, cancel_job, finish_job, queue_job};
+pub use job_requests::{
+    JobRequest, NewJobRequest, NoAgent, ReservedAgent, cancel_job, finish_job, queue_job,
+};
 pub(crate) use packages::Packages;
 pub use plans::{
-    Attachment, Log, NewPlan, OutputVariable, Plan, Record, Timeline, append_log, create_log, create_plan, id_of,
-    put_record,
+    Attachment, Log, NewPlan, OutputVariable, Plan, Record, Timeline, append_log, create_log, create_plan,
+    id_of, put_record,
 };
 pub use pools::{Pool, pool_by_name};
 pub use queues::{Queue, queue_by_pool_name};
@@ -66,17 +68,44 @@ pub const JOB_TOKEN: &str = "{job-token}";
 
 /// Faults of Azure DevOps.
 pub const KNOBS: &[Knob] = &[
-    Knob { name: "devops.agent-list-lag-seconds", meaning: "lists show agents, and whether they are online, only after this many seconds" },
-    Knob { name: "devops.agent-refresh", meaning: "agents of another version are told to update to this one, such as \"4.276.0\", when they open a session" },
-    Knob { name: "devops.auth-skew-seconds", meaning: "the clock that checks agents' assertions is this many seconds ahead; negative is behind" },
+    Knob {
+        name: "devops.agent-list-lag-seconds",
+        meaning: "lists show agents, and whether they are online, only after this many seconds",
+    },
+    Knob {
+        name: "devops.agent-refresh",
+        meaning: "agents of another version are told to update to this one, such as \"4.276.0\", when they open a session",
+    },
+    Knob {
+        name: "devops.auth-skew-seconds",
+        meaning: "the clock that checks agents' assertions is this many seconds ahead; negative is behind",
+    },
     Knob { name: "devops.lock-seconds", meaning: "how long an agent holds a job without renewing (600)" },
-    Knob { name: "devops.package-corrupt", meaning: "the agent package that is served does not match its hash" },
-    Knob { name: "devops.package-missing", meaning: "the agent package is listed, and its download answers 404" },
+    Knob {
+        name: "devops.package-corrupt",
+        meaning: "the agent package that is served does not match its hash",
+    },
+    Knob {
+        name: "devops.package-missing",
+        meaning: "the agent package is listed, and its download answers 404",
+    },
     Knob { name: "devops.poll-seconds", meaning: "how long a poll for messages is held (50)" },
-    Knob { name: "devops.rate-limit-delay-header", meaning: "every reply says with X-RateLimit-Delay and Retry-After that it was delayed by this many seconds" },
-    Knob { name: "devops.remove-busy", meaning: "so many removals of agents are refused since the agent runs a job" },
-    Knob { name: "devops.second-job", meaning: "so often it is overlooked that an agent shuts down after its job, so that it gets another" },
-    Knob { name: "devops.session-conflict", meaning: "so many sessions are refused since the agent has one already" },
+    Knob {
+        name: "devops.rate-limit-delay-header",
+        meaning: "every reply says with X-RateLimit-Delay and Retry-After that it was delayed by this many seconds",
+    },
+    Knob {
+        name: "devops.remove-busy",
+        meaning: "so many removals of agents are refused since the agent runs a job",
+    },
+    Knob {
+        name: "devops.second-job",
+        meaning: "so often it is overlooked that an agent shuts down after its job, so that it gets another",
+    },
+    Knob {
+        name: "devops.session-conflict",
+        meaning: "so many sessions are refused since the agent has one already",
+    },
 ];
 
 /// What Azure DevOps knows.
@@ -201,8 +230,10 @@ pub(crate) fn no_route(request: &Request, known_path: bool) -> Reply {
         let message = format!("The requested resource does not support http method '{}'.", request.method);
         return Reply::json(405, &serde_json::json!({"message": message, "count": 1}));
     }
-    let message =
-        format!("The controller for path '{}' was not found or does not implement IController.", request.path);
+    let message = format!(
+        "The controller for path '{}' was not found or does not implement IController.",
+        request.path
+    );
     Refusal::new(404, "HttpException", message).into()
 }
 

@@ -31,7 +31,7 @@ pub(super) fn authorization_url(base: &str) -> String {
 pub(super) fn public_key(text: &PublicKeyText) -> Option<PublicKey> {
     let number = |text: &str| Some(BoxedUint::from_be_slice_vartime(&STANDARD.decode(text).ok()?));
     let modulus = number(&text.modulus)?;
-    if modulus.bits_vartime() < 2048 {
+    if modulus.bits() < 2048 {
         return None;
     }
     PublicKey::new(modulus, number(&text.exponent)?).ok()
@@ -57,10 +57,12 @@ async fn token(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Reply
     }
     let assertion = Jwt::parse(field("client_assertion"))
         .ok_or_else(|| refused("invalid_request", "client_assertion is not a JSON Web Token."))?;
-    let agent = agent_of(&emulator, &assertion)
-        .ok_or_else(|| refused("invalid_client", "The client is not registered, or its signature is not valid."))?;
+    let agent = agent_of(&emulator, &assertion).ok_or_else(|| {
+        refused("invalid_client", "The client is not registered, or its signature is not valid.")
+    })?;
     let (now, skew) = emulator.read(|state| {
-        let skew = state.faults.get("devops.auth-skew-seconds").and_then(serde_json::Value::as_i64).unwrap_or(0);
+        let skew =
+            state.faults.get("devops.auth-skew-seconds").and_then(serde_json::Value::as_i64).unwrap_or(0);
         (state.now, skew)
     });
     check_audience(&assertion)?;
@@ -77,7 +79,12 @@ async fn token(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Reply
 fn agent_of(emulator: &Emulator, assertion: &Jwt) -> Option<super::Agent> {
     let client = assertion.text("sub").filter(|subject| assertion.text("iss") == Some(subject))?;
     let agent = emulator.read(|state| {
-        state.devops.agents.values().find(|agent| agent.client_id.to_string().eq_ignore_ascii_case(client)).cloned()
+        state
+            .devops
+            .agents
+            .values()
+            .find(|agent| agent.client_id.to_string().eq_ignore_ascii_case(client))
+            .cloned()
     })?;
     let key = public_key(agent.public_key.as_ref()?)?;
     assertion.is_signed_by(&key).then_some(agent)
@@ -89,7 +96,11 @@ fn check_audience(assertion: &Jwt) -> Result<(), Reply> {
     let right = url::Url::parse(audience).is_ok_and(|url| {
         url.scheme() == "https" && url.path().eq_ignore_ascii_case(&format!("/{ORGANIZATION}/{PATH}"))
     });
-    if right { Ok(()) } else { Err(refused("invalid_client", &format!("The audience {audience:?} is not valid."))) }
+    if right {
+        Ok(())
+    } else {
+        Err(refused("invalid_client", &format!("The audience {audience:?} is not valid.")))
+    }
 }
 
 fn check_times(assertion: &Jwt, now: jiff::Timestamp, skew: i64) -> Result<(), Reply> {

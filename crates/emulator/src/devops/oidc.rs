@@ -27,7 +27,9 @@ async fn token(call: Call) -> Result<Reply, Reply> {
     let plan_id = plan_of(&call)?;
     call.caller.require_plan(plan_id)?;
     let text = call.request.query.get("serviceConnectionId").unwrap_or_default();
-    let id = text.parse::<Uuid>().map_err(|_| Refusal::bad_request("serviceConnectionId is missing or not an id."))?;
+    let id = text
+        .parse::<Uuid>()
+        .map_err(|_| Refusal::bad_request("serviceConnectionId is missing or not an id."))?;
     let (name, organization, now) = call.emulator.read(|state| {
         (crate::pipelines::service_connection(state, id), state.devops.organization_id, state.now.as_second())
     });

@@ -124,7 +124,9 @@ async fn found(call: &Call) -> Vec<Value> {
     if !known || !platform.eq_ignore_ascii_case(PLATFORM) {
         return Vec::new();
     }
-    let Some(hash) = with_package(&call.emulator, |package| package.hash.clone()).await else { return Vec::new() };
+    let Some(hash) = with_package(&call.emulator, |package| package.hash.clone()).await else {
+        return Vec::new();
+    };
     let (file, base) = (file_name(&kind), &call.request.base_url);
     let mut numbers = VERSION.split('.').filter_map(|number| number.parse::<u64>().ok());
     let mut number = || numbers.next().unwrap_or_default();
@@ -154,7 +156,10 @@ async fn get(call: Call) -> Result<Reply, Reply> {
 async fn download(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Reply> {
     let missing = || Reply::text(404, "text/plain", "There is no such package.");
     let known = ["agent", "pipelines-agent"].iter().any(|kind| file_name(kind) == request.param("file"));
-    if !known || request.param("version") != VERSION || emulator.read(|state| state.faults.is_on("devops.package-missing")) {
+    if !known
+        || request.param("version") != VERSION
+        || emulator.read(|state| state.faults.is_on("devops.package-missing"))
+    {
         return Err(missing());
     }
     let mut bytes = with_package(&emulator, |package| package.bytes.clone()).await.ok_or_else(missing)?;

@@ -25,8 +25,18 @@ pub(super) fn routes(router: &mut Router) {
     endpoint(router, Method::PATCH, &at("/timelines/{timeline}/records"), merge_records);
     endpoint(router, Method::POST, &at("/timelines/{timeline}/records/{record}/feed"), feed);
     endpoint(router, Method::GET, &at("/timelines/{timeline}/records/{record}/feed"), read_feed);
-    endpoint(router, Method::PUT, &at("/timelines/{timeline}/records/{record}/attachments/{type}/{name}"), attach);
-    endpoint(router, Method::GET, &at("/timelines/{timeline}/records/{record}/attachments/{type}/{name}"), attached);
+    endpoint(
+        router,
+        Method::PUT,
+        &at("/timelines/{timeline}/records/{record}/attachments/{type}/{name}"),
+        attach,
+    );
+    endpoint(
+        router,
+        Method::GET,
+        &at("/timelines/{timeline}/records/{record}/attachments/{type}/{name}"),
+        attached,
+    );
     endpoint(router, Method::GET, &at("/attachments/{type}"), attachments);
     endpoint(router, Method::GET, &at("/logs"), list_logs);
     endpoint(router, Method::POST, &at("/logs"), add_log);
@@ -43,9 +53,9 @@ pub(super) fn plan_of(call: &Call) -> Result<Uuid, Refusal> {
     super::projects::check(call)?;
     let id = id_param(call, "plan");
     let hub = call.request.param("hub");
-    let known = call.emulator.read(|state| {
-        state.devops.plans.get(&id).is_some_and(|plan| plan.hub.eq_ignore_ascii_case(hub))
-    });
+    let known = call
+        .emulator
+        .read(|state| state.devops.plans.get(&id).is_some_and(|plan| plan.hub.eq_ignore_ascii_case(hub)));
     if known { Ok(id) } else { Err(plan_not_found(call)) }
 }
 
@@ -151,8 +161,10 @@ async fn merge_records(call: Call) -> Result<Reply, Reply> {
     let records: Vec<Value> = write(&call, |plan, now| {
         let timeline = plan.timelines.get_mut(&id).ok_or_else(|| timeline_not_found(id))?;
         let merged: Vec<Uuid> = parts.into_iter().filter_map(|part| timeline.merge(part, now)).collect();
-        let touched =
-            timeline.records.iter().filter(|record| super::id_of(record).is_some_and(|id| merged.contains(&id)));
+        let touched = timeline
+            .records
+            .iter()
+            .filter(|record| super::id_of(record).is_some_and(|id| merged.contains(&id)));
         Ok(touched.map(shown).collect())
     })?;
     Ok(Reply::json(200, &collection(&records)))
@@ -219,12 +231,18 @@ async fn attachments(call: Call) -> Result<Reply, Reply> {
 }
 
 async fn attached(call: Call) -> Result<Reply, Reply> {
-    let (record, kind, name) = (id_param(&call, "record"), call.request.param("type"), call.request.param("name"));
+    let (record, kind, name) =
+        (id_param(&call, "record"), call.request.param("type"), call.request.param("name"));
     let content = read(&call, |plan| {
         let mut attachments = plan.attachments.iter();
-        let found = attachments.find(|old| (old.record_id, old.kind.as_str(), old.name.as_str()) == (record, kind, name));
+        let found = attachments
+            .find(|old| (old.record_id, old.kind.as_str(), old.name.as_str()) == (record, kind, name));
         let missing = || {
-            Refusal::new(404, "TaskAttachmentNotFoundException", format!("The attachment {name} cannot be found."))
+            Refusal::new(
+                404,
+                "TaskAttachmentNotFoundException",
+                format!("The attachment {name} cannot be found."),
+            )
         };
         found.map(|attachment| attachment.content.clone()).ok_or_else(missing)
     })?;
@@ -240,7 +258,8 @@ fn log_json(call: &Call, log: &Log) -> Value {
 }
 
 async fn list_logs(call: Call) -> Result<Reply, Reply> {
-    let list: Vec<Value> = read(&call, |plan| Ok(plan.logs.values().map(|log| log_json(&call, log)).collect()))?;
+    let list: Vec<Value> =
+        read(&call, |plan| Ok(plan.logs.values().map(|log| log_json(&call, log)).collect()))?;
     Ok(Reply::json(200, &collection(&list)))
 }
 

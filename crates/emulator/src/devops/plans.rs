@@ -250,7 +250,10 @@ mod tests {
         let mut timeline = Timeline::default();
         let now = jiff::Timestamp::UNIX_EPOCH;
         timeline.merge(json!({"id": ID, "name": "Step", "variables": {"a": {"value": "1"}}}), now);
-        timeline.merge(json!({"id": ID, "name": null, "state": "completed", "variables": {"b": {"value": "2"}}}), now);
+        timeline.merge(
+            json!({"id": ID, "name": null, "state": "completed", "variables": {"b": {"value": "2"}}}),
+            now,
+        );
         assert_eq!(timeline.records.len(), 1);
         let record = shown(&timeline.records[0]);
         assert_eq!((&record["name"], &record["state"]), (&json!("Step"), &json!("completed")));

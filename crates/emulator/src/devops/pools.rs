@@ -79,9 +79,13 @@ pub(super) fn reference(state: &crate::State, pool: &Pool) -> Value {
 /// The pool that the path names, if the caller may see it.
 pub(super) fn of_path(state: &crate::State, request: &Request) -> Result<Pool, Refusal> {
     let text = request.param("pool");
-    let id = text
-        .parse::<u64>()
-        .map_err(|_| Refusal::new(400, "VssPropertyValidationException", format!("The value '{text}' is not valid for PoolId.")))?;
+    let id = text.parse::<u64>().map_err(|_| {
+        Refusal::new(
+            400,
+            "VssPropertyValidationException",
+            format!("The value '{text}' is not valid for PoolId."),
+        )
+    })?;
     state.devops.pools.get(&id).cloned().ok_or_else(|| {
         Refusal::new(404, "TaskAgentPoolNotFoundException", format!("Agent pool {id} not found."))
     })
@@ -106,7 +110,8 @@ async fn list(call: Call) -> Result<Reply, Reply> {
     let name = query.get("poolName").filter(|name| !name.is_empty());
     let ids: Option<Vec<u64>> =
         query.get("poolIds").map(|ids| ids.split(',').filter_map(|id| id.trim().parse().ok()).collect());
-    let deployment = query.get("poolType").is_some_and(|kind| kind.eq_ignore_ascii_case("deployment") || kind == "2");
+    let deployment =
+        query.get("poolType").is_some_and(|kind| kind.eq_ignore_ascii_case("deployment") || kind == "2");
     let action = query.get("actionFilter").unwrap_or("none").to_ascii_lowercase();
     let may = |pool: &Pool| match action.as_str() {
         "manage" | "2" => call.caller.require_manage(&pool.name).is_ok(),
@@ -133,7 +138,8 @@ async fn get(call: Call) -> Result<Reply, Reply> {
 /// The member of a body that names a pool.
 fn new_name(body: &Value) -> Result<String, Refusal> {
     let name = body["name"].as_str().map(str::trim).filter(|name| !name.is_empty());
-    name.map(str::to_owned).ok_or_else(|| Refusal::bad_request("Value cannot be null. Parameter name: pool.Name"))
+    name.map(str::to_owned)
+        .ok_or_else(|| Refusal::bad_request("Value cannot be null. Parameter name: pool.Name"))
 }
 
 async fn add(call: Call) -> Result<Reply, Reply> {

@@ -6,34 +6,34 @@ use super::demands::{Capabilities, Demand, all_met};
 
 /// A job request that waits for an agent.
 #[derive(Clone, Debug)]
-pub struct Waiting {
+pub(super) struct Waiting {
     /// Id of the request; the smaller was there first.
-    pub id: u64,
+    pub(super) id: u64,
     /// The pool it waits in.
-    pub pool_id: u64,
+    pub(super) pool_id: u64,
     /// What it demands.
-    pub demands: Vec<Demand>,
+    pub(super) demands: Vec<Demand>,
 }
 
 /// An agent that may get a job.
 #[derive(Clone, Debug)]
-pub struct Candidate {
+pub(super) struct Candidate {
     /// Its id.
-    pub id: u64,
+    pub(super) id: u64,
     /// The pool it is in.
-    pub pool_id: u64,
+    pub(super) pool_id: u64,
     /// What it can do.
-    pub capabilities: Capabilities,
+    pub(super) capabilities: Capabilities,
     /// Whether it may get jobs at all.
-    pub enabled: bool,
+    pub(super) enabled: bool,
     /// Whether it has a live session.
-    pub online: bool,
+    pub(super) online: bool,
     /// Whether it said that its job was its last.
-    pub shutting_down: bool,
+    pub(super) shutting_down: bool,
     /// How many jobs it has.
-    pub jobs: u64,
+    pub(super) jobs: u64,
     /// How many it may have at a time.
-    pub max_parallelism: u64,
+    pub(super) max_parallelism: u64,
 }
 
 impl Candidate {
@@ -44,7 +44,7 @@ impl Candidate {
 
 /// Gives each waiting request, the oldest first, a free agent of its pool that meets its demands; of several the one
 /// with the smallest id. Returns pairs of request and agent.
-pub fn assign(waiting: &[Waiting], candidates: &[Candidate]) -> Vec<(u64, u64)> {
+pub(super) fn assign(waiting: &[Waiting], candidates: &[Candidate]) -> Vec<(u64, u64)> {
     let mut free: BTreeMap<u64, Candidate> = candidates
         .iter()
         .filter(|candidate| candidate.is_free())

@@ -111,7 +111,12 @@ fn named_agent(state: &crate::State, pool_id: u64, named: &Value) -> Result<Agen
     })
 }
 
-fn open_session(state: &mut crate::State, agent: &Agent, body: &Value, key: &[u8]) -> Result<Session, Refusal> {
+fn open_session(
+    state: &mut crate::State,
+    agent: &Agent,
+    body: &Value,
+    key: &[u8],
+) -> Result<Session, Refusal> {
     let taken = state.devops.sessions.values().any(|session| session.agent_id == agent.id);
     if taken || state.faults.take_one("devops.session-conflict") {
         let message = format!("The agent {} already has an active session.", agent.name);

@@ -139,7 +139,9 @@ async fn get(call: Call) -> Result<Reply, Reply> {
     let (id, version) = (call.request.param("task"), call.request.param("version"));
     let found = call.emulator.read(|state| {
         let mut tasks = all(state);
-        tasks.find(|task| task.id.to_string().eq_ignore_ascii_case(id) && task.version_text() == version).cloned()
+        tasks
+            .find(|task| task.id.to_string().eq_ignore_ascii_case(id) && task.version_text() == version)
+            .cloned()
     });
     let task = found.ok_or_else(|| {
         let message = format!("A task definition with ID {id} and version {version} could not be found.");
@@ -186,9 +188,7 @@ mod tests {
 
     #[test]
     fn manifests_may_write_numbers_as_texts() {
-        let manifest = |patch| {
-            json!({"id": "6c731c3c-3c68-459a-a5c9-bde6e6595b5b", "name": "X", "version": {"Major": "1", "minor": 2, "Patch": patch}})
-        };
+        let manifest = |patch| json!({"id": "6c731c3c-3c68-459a-a5c9-bde6e6595b5b", "name": "X", "version": {"Major": "1", "minor": 2, "Patch": patch}});
         let task = TaskDefinition::of_manifest(manifest(json!("3")), None).expect("a task");
         assert_eq!(task.version_text(), "1.2.3");
         assert!(TaskDefinition::of_manifest(manifest(json!("x")), None).is_err());

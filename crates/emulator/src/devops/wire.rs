@@ -63,7 +63,9 @@ pub(crate) fn items(body: Value) -> Vec<Value> {
 /// Leaves out what is null: the service omits what is not set.
 pub(crate) fn without_nulls(value: Value) -> Value {
     match value {
-        Value::Object(object) => Value::Object(object.into_iter().filter(|(_, value)| !value.is_null()).collect()),
+        Value::Object(object) => {
+            Value::Object(object.into_iter().filter(|(_, value)| !value.is_null()).collect())
+        }
         other => other,
     }
 }

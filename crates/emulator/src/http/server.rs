@@ -21,7 +21,7 @@ const LARGEST_BODY: usize = 64 << 20;
 /// What is behind a port.
 enum Door {
     /// Every service.
-    Services(Routers),
+    Services(Box<Routers>),
     /// The managed identity endpoint, which has a port of its own since it is without TLS.
     Identity(Router),
 }
@@ -66,7 +66,7 @@ impl Routers {
 /// Takes connections until the emulator goes.
 pub(crate) async fn serve(emulator: Arc<Emulator>, listener: TcpListener, tls: rustls::ServerConfig) {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
-    let door = Arc::new(Door::Services(Routers::new()));
+    let door = Arc::new(Door::Services(Box::new(Routers::new())));
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {

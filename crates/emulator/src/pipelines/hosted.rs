@@ -30,7 +30,7 @@ pub struct Hosted {
 }
 
 /// Something to do for the hosted pools.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub enum HostedAgentCommand {
     /// Start an agent for one job.
     Start {

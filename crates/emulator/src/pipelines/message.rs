@@ -294,14 +294,14 @@ mod tests {
     use crate::pipelines::engine::tests::run_of;
     use crate::pipelines::run::{At, Shade};
 
-    fn task(name: &str, major: u32) -> Option<TaskReference> {
+    fn task(name: &str, major: u32) -> TaskReference {
         let connection_inputs = vec!["azureSubscription".to_owned()];
-        Some(TaskReference {
+        TaskReference {
             id: format!("id-of-{name}"),
             name: name.to_owned(),
             version: format!("{major}.1.0"),
             connection_inputs,
-        })
+        }
     }
 
     /// The message for the only job of a pipeline.
@@ -318,7 +318,7 @@ mod tests {
                 ("color".to_owned(), Shade::open("red")),
                 ("key".to_owned(), Shade::hidden(secret)),
             ],
-            task: &task,
+            task: &|name, major| Some(task(name, major)),
             connections: &[Connection::new(Uuid::nil(), "azure", new)],
         };
         job_message(&run_of(text), At { stage: 0, job: 0, copy: 0 }, &around)

@@ -72,7 +72,7 @@ struct Definition {
 }
 
 /// What will happen in a run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub enum Due {
     /// A job's time is over.
     JobTimeout {

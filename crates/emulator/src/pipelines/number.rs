@@ -23,7 +23,10 @@ pub(crate) fn run_number(format: Option<&str>, now: Timestamp, variables: &Shade
     if first == named {
         return first;
     }
-    (1..).map(with_revision).find(|number| !used.contains(&number.as_str())).unwrap_or(first)
+    // Of one more than there are, one is free.
+    let candidates = (1..=used.len() as u64 + 1).map(with_revision);
+    let mut free = candidates.filter(|number| !used.contains(&number.as_str()));
+    free.next().unwrap_or(first)
 }
 
 /// Puts something else in the place of each `$(prefix…)`.

@@ -65,16 +65,9 @@ fn expand_once(text: &str, variables: &Shades) -> String {
             let value = variables.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
             Some((value?.1.reveal(), after))
         });
-        match found {
-            Some((value, after)) => {
-                expanded.push_str(value);
-                rest = after;
-            }
-            None => {
-                expanded.push_str("$(");
-                rest = after;
-            }
-        }
+        let (value, after) = found.unwrap_or(("$(", after));
+        expanded.push_str(value);
+        rest = after;
     }
     expanded.push_str(rest);
     expanded

@@ -22,12 +22,12 @@ pub(super) struct Admitted {
 }
 
 /// Checks a body, in the order in which the service would.
-pub(super) fn admit(state: &State, call: &Call, body: Value) -> Result<Admitted, Refusal> {
+pub(super) fn admit(state: &State, call: &Call, body: &Value) -> Result<Admitted, Refusal> {
     let name = call.param("name");
-    if let Some(problem) = shape::problem(&body, &shape::CONTAINER_GROUP, "") {
+    if let Some(problem) = shape::problem(body, &shape::CONTAINER_GROUP, "") {
         return Err(Refusal::content(&problem));
     }
-    let location = location(&body)?;
+    let location = location(body)?;
     check_name(name, "container group")?;
     let mut properties = body["properties"].clone();
     if !properties.is_object() {

@@ -121,7 +121,7 @@ fn require_rest(state: &mut State, call: &Call) -> Result<(), Refusal> {
 fn put(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
     let body = call.body()?;
     require_rest(state, call)?;
-    let admitted = admission::admit(state, call, body)?;
+    let admitted = admission::admit(state, call, &body)?;
     let existing = find(state, call).ok().cloned();
     if let Some(existing) = &existing {
         require_updatable(existing, &admitted)?;

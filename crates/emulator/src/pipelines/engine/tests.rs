@@ -181,7 +181,9 @@ proptest! {
         let mut text = "jobs:\n".to_owned();
         for (index, needs) in needs.iter().enumerate() {
             let needs: Vec<String> = needs.iter().filter(|need| **need < index).map(|need| format!("j{need}")).collect();
-            text += &format!("- {{job: j{index}, dependsOn: [{}], condition: {}, steps: []}}\n", needs.join(", "), words[conditions[index]]);
+            let (needs, condition) = (needs.join(", "), words[conditions[index]]);
+            let job = format!("- {{job: j{index}, dependsOn: [{needs}], condition: {condition}, steps: []}}\n");
+            text.push_str(&job);
         }
         let mut run = run_of(&text);
         let mut open = settle(&mut run);

@@ -166,10 +166,9 @@ pub(super) fn pool(parent: &Node) -> Result<Option<Pool>, Refusal> {
     refuse_others(node, &["name", "vmImage", "demands"])?;
     let name = text(node, "name")?;
     Ok(Some(match (name, text(node, "vmImage")?) {
-        (None, Some(image)) => Pool::Hosted { image },
+        // With a name too it is the hosted pool by its own name.
+        (_, Some(image)) => Pool::Hosted { image },
         (Some(name), None) => Pool::Named { name, demands: texts(node, "demands")?.unwrap_or_default() },
-        // The hosted pool by its own name.
-        (Some(_), Some(image)) => Pool::Hosted { image },
         (None, None) => return Err(node.place.refuse("A pool needs a name or a vmImage")),
     }))
 }

@@ -168,7 +168,7 @@ impl Expander<'_> {
         for (key, value) in root.map()? {
             match (key.text()?, &value.content) {
                 ("steps" | "jobs" | "stages" | "variables", Content::List(found)) => {
-                    items.extend(found.clone())
+                    items.extend(found.clone());
                 }
                 ("variables", Content::Map(found)) => items.extend(variables::as_list(found)),
                 (name, _) => return Err(key.unexpected(name)),
