@@ -32,11 +32,13 @@ pub(super) fn follow(emulator: &Emulator, run: u64, patience: Duration) -> Resul
     }
 }
 
-/// Finished records not yet printed, each job's before its steps' once the job began, in their order.
+/// Finished steps not yet printed, in their order, and whatever else has something to say.
 fn ready<'a>(timeline: &'a Value, printed: &BTreeSet<String>) -> Vec<&'a Value> {
     let mut records: Vec<&Value> = records(timeline)
         .filter(|record| {
-            record["type"] == "Task" && record["state"] == "completed" && !printed.contains(&id(record))
+            let speaks =
+                record["type"] == "Task" || record["issues"].as_array().is_some_and(|all| !all.is_empty());
+            speaks && record["state"] == "completed" && !printed.contains(&id(record))
         })
         .collect();
     records.sort_by_key(|record| {
@@ -100,6 +102,7 @@ mod tests {
             {"id": "a", "type": "Task", "state": "completed", "startTime": "1", "name": "first"},
             {"id": "c", "type": "Task", "state": "inProgress", "startTime": "3"},
             {"id": "j", "type": "Job", "state": "completed", "startTime": "0"},
+            {"id": "k", "type": "Job", "state": "completed", "startTime": "4", "name": "refused", "issues": [{}]},
         ]});
         let names = |printed: &BTreeSet<String>| {
             super::ready(&timeline, printed)
@@ -107,8 +110,8 @@ mod tests {
                 .map(|record| record["name"].clone())
                 .collect::<Vec<_>>()
         };
-        assert_eq!(names(&BTreeSet::new()), ["first", "second"]);
-        assert_eq!(names(&BTreeSet::from(["a".to_owned()])), ["second"]);
+        assert_eq!(names(&BTreeSet::new()), ["first", "second", "refused"]);
+        assert_eq!(names(&BTreeSet::from(["a".to_owned()])), ["second", "refused"]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::pools::{managed, visible};
 use super::wire::{Refusal, collection, time};
 use super::{Call, endpoint, later};
 use crate::http::{Reply, Request, Router};
+use crate::journal::Event;
 use crate::world::ORGANIZATION;
 
 /// The public half of an agent's key, as the wire has it: base64 of the numbers, the most significant byte first.
@@ -101,6 +102,11 @@ impl Agent {
         self.messages.push_back((self.next_message_id, message));
     }
 
+    /// The first message that the agent has not seen; else the first that it has seen and not deleted.
+    pub(super) fn message_after(&self, last_seen: u64) -> Option<&(u64, AgentMessage)> {
+        self.messages.iter().find(|(id, _)| *id > last_seen).or_else(|| self.messages.front())
+    }
+
     pub(super) fn drop_messages(&mut self, drop: impl Fn(&AgentMessage) -> bool) {
         self.messages.retain(|(_, message)| !drop(message));
     }
@@ -140,6 +146,7 @@ pub fn register_agent(state: &mut crate::State, pool_id: u64, new: NewAgent) -> 
     state.devops.last_agent_id += 1;
     let agent = made(state.devops.last_agent_id, pool_id, new, state.now);
     state.devops.agents.insert(agent.id, agent.clone());
+    state.note(&agent.name, Event::AgentRegistered);
     Ok(agent)
 }
 
@@ -194,7 +201,9 @@ pub fn remove_agent(state: &mut crate::State, agent_id: u64) -> Result<(), Refus
         let message = format!("Agent \"{}\" is running a job for pool \"{pool}\".", agent.name);
         return Err(Refusal::new(400, "TaskAgentJobStillRunningException", message));
     }
+    let name = agent.name.clone();
     state.devops.agents.remove(&agent_id);
+    state.note(&name, Event::AgentUnregistered);
     state.devops.sessions.retain(|_, session| session.agent_id != agent_id);
     let requests = state.devops.requests.values();
     let given: Vec<u64> = requests

@@ -12,6 +12,7 @@ use super::demands::{Demand, all_met};
 use super::scheduler::{Candidate, Waiting, assign};
 use super::wire::{Reference, Secret, time_span};
 use super::{Due, later};
+use crate::journal::Event;
 
 /// How long an agent holds a job without renewing.
 const LOCK: Duration = Duration::from_secs(600);
@@ -244,6 +245,8 @@ fn hand_over(state: &mut crate::State, request_id: u64, agent_id: u64) {
     });
     agent.put_message(AgentMessage::Job { request_id });
     let (plan_id, job_id, name) = (request.plan_id, request.job_id, agent.name.clone());
+    state.journal.note(request.queue_time, &name, Event::JobQueued);
+    state.journal.note(now, &name, Event::JobAssigned);
     state.later(lock_time(state), crate::schedule::Due::Devops(Due::LockEnds { request_id }));
     crate::pipelines::job_assigned(state, plan_id, job_id, &name);
 }
@@ -259,8 +262,11 @@ pub(crate) fn renew(state: &mut crate::State, request_id: u64) -> Option<()> {
     if request.finish_time.is_some() || request.agent.is_none() {
         return None;
     }
-    request.receive_time.get_or_insert(now);
     request.locked_until = Some(until);
+    let agent = request.agent.as_ref()?.name.clone();
+    if request.receive_time.replace(request.receive_time.unwrap_or(now)).is_none() {
+        state.note(&agent, Event::JobStarted);
+    }
     Some(())
 }
 
@@ -277,6 +283,9 @@ pub fn finish_job(state: &mut crate::State, request_id: u64, result: &str, agent
     request.finish_time = Some(now);
     request.result = Some(result.to_owned());
     let (plan_id, job_id) = (request.plan_id, request.job_id);
+    if let Some(agent) = &request.agent {
+        state.journal.note(now, &agent.name, Event::JobFinished);
+    }
     if let Some(agent) = request.agent.as_ref().and_then(|agent| devops.agents.get_mut(&agent.id)) {
         agent.shutting_down |= agent_shutting_down && !overlooked;
         agent.last_completed = Some(request_id);

@@ -55,20 +55,22 @@ enum Found {
 
 /// Holds the poll until there is a message.
 ///
-/// The official agent sends a second poll beside its main one to be seen alive, and ignores its reply. Neither has a
-/// `lastMessageId` until the first message came, so nobody can tell them apart. Therefore a message goes to every poll
-/// that is held, and stays until it is deleted: what the second poll takes is not lost.
+/// The official agent sends a second poll beside its main one to be seen alive, and ignores its reply: it gets no
+/// message. Neither has a `lastMessageId` until the first message came; until then the second is the one that comes
+/// while another is held. A message comes again until it is deleted, so one that was wrongly kept back is not lost.
 async fn poll(call: Call) -> Result<Reply, Reply> {
     let session = session_of(&call)?;
-    let _held = HeldPoll::begin(&call.emulator, session.id);
+    let last = call.request.query.number("lastMessageId");
+    let held = HeldPoll::begin(&call.emulator, session.id, last.is_some());
     let patience = call.emulator.read(|state| state.faults.number("devops.poll-seconds"));
     let patience = patience.map_or(POLL, Duration::from_secs);
     let found = call.emulator.wait_for(patience, |state| {
         if !state.devops.sessions.contains_key(&session.id) {
             return Some(Found::SessionGone);
         }
-        let agent = state.devops.agents.get(&session.agent_id)?;
-        agent.messages.front().map(|(id, message)| Found::Message(*id, message.clone()))
+        let agent = state.devops.agents.get(&session.agent_id).filter(|_| held.is_listening())?;
+        let (id, message) = agent.message_after(last.unwrap_or_default())?;
+        Some(Found::Message(*id, message.clone()))
     });
     match found.await {
         None => Ok(Reply::status(202)),

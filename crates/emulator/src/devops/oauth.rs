@@ -31,7 +31,7 @@ pub(super) fn authorization_url(base: &str) -> String {
 pub(super) fn public_key(text: &PublicKeyText) -> Option<PublicKey> {
     let number = |text: &str| Some(BoxedUint::from_be_slice_vartime(&STANDARD.decode(text).ok()?));
     let modulus = number(&text.modulus)?;
-    if modulus.bits() < 2048 {
+    if modulus.bit_width() < 2048 {
         return None;
     }
     PublicKey::new(modulus, number(&text.exponent)?).ok()

@@ -42,6 +42,9 @@ pub struct Session {
     /// How many polls are held now.
     #[serde(skip)]
     pub polls: u32,
+    /// How many of them are to get messages.
+    #[serde(skip)]
+    pub listening: u32,
     /// The key of its messages, as base64.
     pub(super) session_key: Secret,
 }
@@ -129,6 +132,7 @@ fn open_session(
         owner_name: body["ownerName"].as_str().unwrap_or_default().to_owned(),
         last_poll: state.now,
         polls: 0,
+        listening: 0,
         session_key: Secret(STANDARD.encode(key)),
     };
     state.devops.sessions.insert(session.id, session.clone());
@@ -145,6 +149,7 @@ fn go_online(state: &mut crate::State, agent_id: u64, body: &Value) {
     agent.online = true;
     agent.status_changed_on = now;
     agent.shutting_down = false;
+    state.journal.note(now, &agent.name, crate::journal::Event::AgentOnline);
     if let Some(capabilities) = capabilities(&body["systemCapabilities"]).filter(|given| !given.is_empty()) {
         agent.system_capabilities = capabilities;
     }
@@ -207,25 +212,38 @@ pub(super) fn find(state: &crate::State, pool_id: u64, id: Uuid) -> Result<Sessi
 pub(super) struct HeldPoll {
     emulator: Arc<Emulator>,
     session_id: Uuid,
+    is_listening: bool,
 }
 
 impl HeldPoll {
-    pub(super) fn begin(emulator: &Arc<Emulator>, session_id: Uuid) -> Self {
-        emulator.change(|state| note_poll(state, session_id, 1));
-        Self { emulator: Arc::clone(emulator), session_id }
+    /// `has_seen` says that it names the last message it saw, which only a poll for messages does.
+    pub(super) fn begin(emulator: &Arc<Emulator>, session_id: Uuid, has_seen: bool) -> Self {
+        let is_listening = emulator.change(|state| {
+            let session = state.devops.sessions.get(&session_id);
+            let is_listening = has_seen || session.is_none_or(|session| session.listening == 0);
+            note_poll(state, session_id, 1, i32::from(is_listening));
+            is_listening
+        });
+        Self { emulator: Arc::clone(emulator), session_id, is_listening }
+    }
+
+    /// Whether it is to get messages, rather than to be seen alive only.
+    pub(super) fn is_listening(&self) -> bool {
+        self.is_listening
     }
 }
 
 impl Drop for HeldPoll {
     fn drop(&mut self) {
-        self.emulator.change(|state| note_poll(state, self.session_id, -1));
+        self.emulator.change(|state| note_poll(state, self.session_id, -1, -i32::from(self.is_listening)));
     }
 }
 
-fn note_poll(state: &mut crate::State, session_id: Uuid, more: i32) {
+fn note_poll(state: &mut crate::State, session_id: Uuid, more: i32, more_listening: i32) {
     let now = state.now;
     if let Some(session) = state.devops.sessions.get_mut(&session_id) {
         session.polls = session.polls.saturating_add_signed(more);
+        session.listening = session.listening.saturating_add_signed(more_listening);
         session.last_poll = now;
     }
 }

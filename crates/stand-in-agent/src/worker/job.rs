@@ -316,6 +316,7 @@ fn variables(
     folders.name_in(&mut variables);
     let root = installation.root.to_string_lossy();
     for (name, value) in [
+        ("TF_BUILD", "True".to_owned()),
         ("agent.id", settings.agent_id.to_string()),
         ("agent.name", settings.agent_name.clone()),
         ("agent.machineName", capabilities::machine_name()),

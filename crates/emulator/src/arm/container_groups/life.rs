@@ -11,7 +11,7 @@ use super::super::operations::{self, Status};
 use super::{
     ContainerGroup, Departed, Ended, Event, Phase, ProvisioningState, Report, Step, admission, show,
 };
-use crate::{Effect, State, compute};
+use crate::{Effect, State, compute, journal};
 
 /// How long provisioning takes at least, in milliseconds: long enough to be seen, short enough for a demonstration.
 const PROVISIONING_MILLISECONDS: f64 = 400.0;
@@ -108,6 +108,8 @@ pub(crate) fn observe(state: &mut State, key: Uuid, report: Report) {
         }
         Report::Started { container, address } => {
             started(group, &container, address, now);
+            let name = group.name.clone();
+            state.note(&name, journal::Event::ContainerStarted);
             succeed_if_ready(state, key);
         }
         Report::StartFailed { container, message } => start_failed(state, key, &container, &message),
@@ -357,6 +359,7 @@ pub(super) fn restart(state: &mut State, key: Uuid, operation: Uuid) {
 /// Removes a group, whatever it does. `id` is in the lower case.
 pub(in crate::arm) fn remove(state: &mut State, id: &str) {
     let Some(group) = state.arm.container_groups.remove(id) else { return };
+    state.note(&group.name, journal::Event::GroupDeleted);
     state.effects.push(Effect::Compute(compute::Command::Remove { key: group.key }));
     let error = (
         "Canceled".to_owned(),

@@ -56,10 +56,12 @@ pub(super) fn routes(router: &mut Router) {
 fn usages(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
     let location = regions::normalize(call.param("location"));
     let usage = count(state.arm.container_groups.values().filter(|group| group.location == location));
+    #[expect(clippy::cast_possible_truncation, reason = "the service counts in whole numbers, and so few")]
+    let whole = |amount: f64| amount.ceil() as i64;
     let line = |name: &str, shown: &str, used: f64| {
         json!({
             "id": format!("{}/providers/Microsoft.ContainerInstance/locations/{location}/usages/{name}", call.subscription()),
-            "unit": "Count", "currentValue": used, "limit": limit(state, name),
+            "unit": "Count", "currentValue": whole(used), "limit": whole(limit(state, name)),
             "name": {"value": name, "localizedValue": shown},
         })
     };

@@ -14,7 +14,7 @@ use super::super::refusal::Refusal;
 use super::admission::{self, Admitted};
 use super::{ContainerGroup, ContainerState, Phase, ProvisioningState, Step, life, show};
 use crate::http::{Reply, Request, Router};
-use crate::{Effect, Emulator, State, compute};
+use crate::{Effect, Emulator, State, compute, journal};
 
 const READ: &str = "Microsoft.ContainerInstance/containerGroups/read";
 const WRITE: &str = "Microsoft.ContainerInstance/containerGroups/write";
@@ -139,6 +139,7 @@ fn put(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
     let group = build(state, call, admitted, existing, operation);
     let (key, location, view) = (group.key, group.location.clone(), shown(state, &group));
     state.arm.container_groups.insert(id.to_ascii_lowercase(), group);
+    state.note(call.param("name"), journal::Event::GroupCreated);
     life::provision(state, key);
     let url = operations::url(call, &location, operation);
     Ok(Reply::json(status, &view).header("azure-asyncoperation", &url))
@@ -261,6 +262,7 @@ fn delete(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
         return Ok(Reply::json(200, &view));
     }
     let id = id(call);
+    state.note(call.param("name"), journal::Event::GroupDeleteAsked);
     let Some(seconds) = state.faults.number("arm.delete-seconds") else {
         life::remove(state, &id.to_ascii_lowercase());
         return Ok(Reply::json(200, &view));
