@@ -1,4 +1,5 @@
-//! Azure DevOps as an agent's life needs it: pools, queues, agents, job requests, packages, and just-in-time registration.
+//! Azure DevOps as an agent's life needs it: pools, queues, agents, job requests, packages, and just-in-time
+//! registration.
 //!
 //! An [`Organization`] is a base address and a credential; a [`PoolClient`] is one agent pool in it and implements
 //! [`lifecycle::AgentPool`]. [`registration`] makes the key and the three small files with which an agent runs without

@@ -41,7 +41,8 @@ pub struct AgentPackage {
 }
 
 impl Organization {
-    /// The newest package for `platform` (`linux-x64`, `linux-arm64` …), by its numbers and not by its place in the list.
+    /// The newest package for `platform` (`linux-x64`, `linux-arm64` …), by its numbers and not by its place in the
+    /// list.
     pub async fn newest_package(&self, platform: &str) -> Result<Option<AgentPackage>, HttpError> {
         let request = self
             .distributed_task(Method::Get, &["packages", "agent"])

@@ -93,8 +93,8 @@ impl PoolClient {
         }
     }
 
-    /// Every job request that is not finished. Finished ones are not asked for: with some history the list is slow and cut
-    /// off.
+    /// Every job request that is not finished. Finished ones are not asked for: with some history the list is slow
+    /// and cut off.
     pub async fn list_job_requests(&self) -> Result<Vec<JobRequest>, HttpError> {
         let request = self.request(Method::Get, &["jobrequests"]).query("completedRequestCount", "0");
         let requests: Vec<TaskAgentJobRequest> = self.organization.list(request).await?;

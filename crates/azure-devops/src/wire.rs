@@ -1,7 +1,7 @@
 //! The shapes on the wire, as far as we read and write them.
 //!
-//! Written here and not taken from `azure_devops_rust_api`: that crate turns on `azure_core`'s own HTTP client and its TLS
-//! library, and its models do not fit what the service sends (a public key is two texts, a demand is a text).
+//! Written here and not taken from `azure_devops_rust_api`: that crate turns on `azure_core`'s own HTTP client and
+//! its TLS library, and its models do not fit what the service sends (a public key is two texts, a demand is a text).
 
 use serde::{Deserialize, Serialize};
 

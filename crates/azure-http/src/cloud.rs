@@ -22,8 +22,8 @@ pub struct Cloud {
 }
 
 impl Cloud {
-    /// A cloud by its name: `AzureCloud` (also for an empty one), `AzureUSGovernment`, `AzureChinaCloud`. `None` for any
-    /// other, which may be the address of a Resource Manager: see [`Cloud::discover`].
+    /// A cloud by its name: `AzureCloud` (also for an empty one), `AzureUSGovernment`, `AzureChinaCloud`. `None` for
+    /// any other, which may be the address of a Resource Manager: see [`Cloud::discover`].
     pub fn named(name: &str) -> Option<Self> {
         let (name, authority, resource_manager) = match name.to_ascii_lowercase().as_str() {
             "" | "azurecloud" => {

@@ -8,8 +8,8 @@ use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// Resolves as the system is set up: `/etc/hosts` first, then the servers of `/etc/resolv.conf`. Unlike reqwest's own, it
-/// never falls back to somebody's public servers: names of a private network are nobody else's business.
+/// Resolves as the system is set up: `/etc/hosts` first, then the servers of `/etc/resolv.conf`. Unlike reqwest's
+/// own, it never falls back to somebody's public servers: names of a private network are nobody else's business.
 #[derive(Clone, Default)]
 pub(crate) struct Resolver(Arc<OnceLock<TokioResolver>>);
 

@@ -77,8 +77,8 @@ fn backoff(attempt: &Try) -> Duration {
     full / 2 + (full / 2) * u32::from(attempt.jitter) / 255
 }
 
-/// The service's wait, from whichever header it uses: milliseconds (`x-ms-retry-after-ms`, `retry-after-ms`), seconds, or
-/// a date.
+/// The service's wait, from whichever header it uses: milliseconds (`x-ms-retry-after-ms`, `retry-after-ms`),
+/// seconds, or a date.
 pub fn server_wait<'h>(header: impl Fn(&str) -> Option<&'h str>, now: SystemTime) -> Option<Duration> {
     let milliseconds = ["x-ms-retry-after-ms", "retry-after-ms"]
         .iter()

@@ -2,8 +2,8 @@
 
 use url::Url;
 
-/// Names in a query whose values are no secrets and help to read a log. Signed addresses (`t`, `c`, `s`, `h` of Resource
-/// Manager's operations, the signatures of storage) are not among them.
+/// Names in a query whose values are no secrets and help to read a log. Signed addresses (`t`, `c`, `s`, `h` of
+/// Resource Manager's operations, the signatures of storage) are not among them.
 const QUERY: [&str; 17] = [
     "$expand",
     "$top",

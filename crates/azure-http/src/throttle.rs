@@ -29,9 +29,9 @@ impl Throttle {
     }
 }
 
-/// Whether a wait in an answer is meant for every call to the host. Azure DevOps sends `Retry-After` with any status once
-/// it slows an identity down; Resource Manager sends it with accepted operations too, where it is only the pace of asking
-/// for that operation.
+/// Whether a wait in an answer is meant for every call to the host. Azure DevOps sends `Retry-After` with any status
+/// once it slows an identity down; Resource Manager sends it with accepted operations too, where it is only the pace
+/// of asking for that operation.
 pub(crate) fn concerns_everybody(dialect: Dialect, status: u16) -> bool {
     status == 429 || dialect == Dialect::DevOps
 }

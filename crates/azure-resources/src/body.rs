@@ -94,8 +94,9 @@ impl ContainerGroupSpec {
         Some(json!({"type": kind, "userAssignedIdentities": ids}))
     }
 
-    /// Closed by default: an identity that pulls images must not give a job a token. The system-assigned identity cannot be
-    /// named in the list, so that a group that has one leaves the default open and closes the others by name.
+    /// Closed by default: an identity that pulls images must not give a job a token. The system-assigned identity
+    /// cannot be named in the list, so that a group that has one leaves the default open and closes the others by
+    /// name.
     fn identity_acls(&self) -> Option<Value> {
         if self.identities.is_empty() {
             return None;

@@ -75,8 +75,8 @@ impl ContainerGroups {
         )
     }
 
-    /// Asks for a container group under a name that was never used before: accepted, not awaited. One request; where its
-    /// answer is lost, one more that looks whether it was heard.
+    /// Asks for a container group under a name that was never used before: accepted, not awaited. One request; where
+    /// its answer is lost, one more that looks whether it was heard.
     ///
     /// The caller waits, with [`ContainerGroups::operation`] or [`ContainerGroups::get`].
     pub async fn create_new(
@@ -102,8 +102,8 @@ impl ContainerGroups {
         }
     }
 
-    /// Like [`ContainerGroups::create_new`], for a name that may have been asked for before: what is ours with the same tags
-    /// stays as it is, what is not ours is left alone.
+    /// Like [`ContainerGroups::create_new`], for a name that may have been asked for before: what is ours with the
+    /// same tags stays as it is, what is not ours is left alone.
     pub async fn create(
         &self,
         name: &AgentName,
@@ -136,8 +136,8 @@ impl ContainerGroups {
         Ok(groups.into_iter().map(Into::into).collect())
     }
 
-    /// Asks to delete the group, if it is ours: accepted, not awaited. Absent counts as deleted. A group that is still being
-    /// created may come through: ask again until it is gone.
+    /// Asks to delete the group, if it is ours: accepted, not awaited. Absent counts as deleted. A group that is
+    /// still being created may come through: ask again until it is gone.
     pub async fn delete_group(&self, name: &AgentName) -> Result<(), GroupError> {
         match self.get(name.as_str()).await? {
             None => Ok(()),

@@ -10,7 +10,8 @@ pub enum FailureClass {
     Capacity,
     /// The subscription may not have that many: a support request, or take something down.
     Quota,
-    /// The image could not be pulled. The service says so for registries that stumble too: worth a second try, not a third.
+    /// The image could not be pulled. The service says so for registries that stumble too: worth a second try, not a
+    /// third.
     Image,
     /// It may work in a moment.
     Transient,

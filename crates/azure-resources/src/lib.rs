@@ -1,11 +1,11 @@
 //! Azure Resource Manager as an agent's life needs it: container groups, and what is read before one is created.
 //!
-//! A [`ResourceManager`] is one cloud's Resource Manager and a credential. [`ContainerGroups`] are those of one resource
-//! group; they implement [`lifecycle::ComputeBackend`]. A [`Subscription`] answers what can be checked beforehand: resource
-//! group, region, quotas, provider registration, subnet.
+//! A [`ResourceManager`] is one cloud's Resource Manager and a credential. [`ContainerGroups`] are those of one
+//! resource group; they implement [`lifecycle::ComputeBackend`]. A [`Subscription`] answers what can be checked
+//! beforehand: resource group, region, quotas, provider registration, subnet.
 //!
-//! The judgement is in functions from data to data: the body of a [`ContainerGroupSpec`], the phase of a container group,
-//! the [`FailureClass`] of a refusal.
+//! The judgement is in functions from data to data: the body of a [`ContainerGroupSpec`], the phase of a container
+//! group, the [`FailureClass`] of a refusal.
 
 mod backend;
 mod body;

@@ -23,8 +23,8 @@ pub struct ContainerGroupSpec {
     pub environment: Vec<EnvironmentVariable>,
     /// How the image may be pulled; none for a public one.
     pub registry: Option<RegistryCredential>,
-    /// The subnet that it joins, without a public address. Without a subnet it has no address at all: an agent only calls
-    /// out.
+    /// The subnet that it joins, without a public address. Without a subnet it has no address at all: an agent only
+    /// calls out.
     pub subnet: Option<SubnetId>,
     /// Name servers; a virtual network's own are not inherited.
     pub dns_servers: Vec<String>,

@@ -26,8 +26,8 @@ pub struct ContainerGroupView {
     pub ip: Option<String>,
     /// Its containers.
     pub containers: Vec<ContainerView>,
-    /// What happened, the group's and its containers' events in the order of time. A warning alone is no failure: groups
-    /// that end up running have them too.
+    /// What happened, the group's and its containers' events in the order of time. A warning alone is no failure:
+    /// groups that end up running have them too.
     pub events: Vec<Event>,
 }
 

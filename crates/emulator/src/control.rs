@@ -11,17 +11,8 @@ use crate::http::{Reply, Request, Router};
 use crate::options::Mode;
 
 /// Keys whose values `GET /emulator/state` does not show. Matched in the lower case, anywhere in the key.
-const MASKED_KEYS: &[&str] = &[
-    "secret",
-    "password",
-    "token",
-    "securevalue",
-    "accountkey",
-    "workspacekey",
-    "private",
-    "session_key",
-    "protected",
-];
+const MASKED_KEYS: &[&str] =
+    &["secret", "password", "token", "securevalue", "accountkey", "workspacekey", "private", "protected"];
 
 /// Adds the routes.
 pub(crate) fn routes(router: &mut Router) {

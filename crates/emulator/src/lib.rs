@@ -5,10 +5,11 @@
 //! refuses what the services refuse, and whatever in it is assumed rather than documented says so where it stands.
 //!
 //! # How it is built
-//! All it knows is one [`State`], changed in one place ([`Emulator::change`]) by plain functions over data. A change may
-//! leave two things behind: a [`schedule::Due`] event, carried out when its moment comes, and an [`Effect`], carried out
-//! by the shell right after the change (start a container, start a hosted agent). Time stands in the state too, so that
-//! in step mode nothing happens until a test says so. The state is plain data and can be kept on disk and taken up again.
+//! All it knows is one [`State`], changed in one place ([`Emulator::change`]) by plain functions over data. A change
+//! may leave two things behind: a [`schedule::Due`] event, carried out when its moment comes, and an [`Effect`],
+//! carried out by the shell right after the change (start a container, start a hosted agent). Time stands in the
+//! state too, so that in step mode nothing happens until a test says so. The state is plain data and can be kept on
+//! disk and taken up again.
 //!
 //! | module | part |
 //! |---|---|

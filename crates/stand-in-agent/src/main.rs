@@ -1,9 +1,10 @@
-//! The stand-in agent: a Linux program that takes the place of Microsoft's Azure Pipelines agent where that cannot be had.
+//! The stand-in agent: a Linux program that takes the place of Microsoft's Azure Pipelines agent where that cannot be
+//! had.
 //!
-//! The Azure emulator serves it as the agent package, and agent supervisors drive it. It has the official agent's command
-//! line, files, exit codes, output lines, notification socket and wire protocol, runs real jobs in a worker process of its
-//! own, and misbehaves on demand (see [`misbehaviour`]). It plays other people's software, so it shares no code with the
-//! clients it talks to and no type with the emulator it talks through.
+//! The Azure emulator serves it as the agent package, and agent supervisors drive it. It has the official agent's
+//! command line, files, exit codes, output lines, notification socket and wire protocol, runs real jobs in a worker
+//! process of its own, and misbehaves on demand (see [`misbehaviour`]). It plays other people's software, so it
+//! shares no code with the clients it talks to and no type with the emulator it talks through.
 //!
 //! `configuration` registers, `listener` waits for jobs, `worker` runs one, and `wire` is what both say to the server.
 

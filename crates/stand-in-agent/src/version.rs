@@ -8,8 +8,8 @@ pub(crate) const PROTOCOL: &str = "4.275.0";
 /// What `--commit` prints: there is no commit of the official agent behind this program.
 pub(crate) const COMMIT: &str = "stand-in";
 
-/// The version this installation says it is: the text of `bin/version` if the package has one (so that one binary can be
-/// packaged as an update of itself), else [`PROTOCOL`].
+/// The version this installation says it is: the text of `bin/version` if the package has one (so that one binary can
+/// be packaged as an update of itself), else [`PROTOCOL`].
 pub(crate) fn of_installation(root: &Path) -> String {
     std::fs::read_to_string(root.join("bin/version"))
         .map(|text| text.trim().to_owned())

@@ -25,8 +25,8 @@ const LANGUAGE: [&str; 3] = ["LC_ALL", "LC_MESSAGES", "LANGUAGE"];
 const CERTIFICATES: [&str; 4] =
     ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO"];
 
-/// Variables the agent shall not publish as capabilities, where everybody who sees the pool reads them: a proxy's address
-/// may hold a password.
+/// Variables the agent shall not publish as capabilities, where everybody who sees the pool reads them: a proxy's
+/// address may hold a password.
 const UNPUBLISHED: [&str; 8] = [
     "HTTP_PROXY",
     "HTTPS_PROXY",

@@ -87,8 +87,8 @@ impl AgentRoot {
         Some(AgentKey { pool: number(&settings, "poolId")?, agent: number(&settings, "agentId")? })
     }
 
-    /// Makes a work folder that lies outside of the agent's folder, and gives it to the user. One that lies within is the
-    /// agent's own business.
+    /// Makes a work folder that lies outside of the agent's folder, and gives it to the user. One that lies within is
+    /// the agent's own business.
     pub fn make_work_folder(&self, given: Option<&str>, user: Option<&User>) -> Result<(), String> {
         let settings = fs::read_to_string(self.path().join(".agent")).ok();
         let settings = settings.as_deref().and_then(parse_settings);

@@ -17,8 +17,8 @@
 //! Nothing in here reads a clock, a file or a socket. The shell tells it what happened and when (as the time since our
 //! own start) and does what it answers. The rules that matter:
 //!
-//! - **One job.** Once a job was seen, the agent is never started again, whatever its exit code: code 4 after a job means
-//!   an update waited for the job, and a blind relaunch would run a second one.
+//! - **One job.** Once a job was seen, the agent is never started again, whatever its exit code: code 4 after a job
+//!   means an update waited for the job, and a blind relaunch would run a second one.
 //! - **It always ends.** Every state has a deadline, and no deadline leads back.
 //! - **Take-down has an order.** Disable, unregister, delete the group; a step that fails is given up after its budget,
 //!   because the next one matters too.

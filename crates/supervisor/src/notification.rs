@@ -1,8 +1,8 @@
 //! The agent's notification socket: when its job starts and when it is over, without reading prose.
 //!
-//! The agent connects to the address in its settings when it starts to run, sends `Starting job: <guid>` once the worker
-//! has the job, and `Finished job: <guid>` as the last act of the dispatch. Each message is 50 bytes and nothing
-//! separates them, so they may arrive in pieces or together.
+//! The agent connects to the address in its settings when it starts to run, sends `Starting job: <guid>` once the
+//! worker has the job, and `Finished job: <guid>` as the last act of the dispatch. Each message is 50 bytes and
+//! nothing separates them, so they may arrive in pieces or together.
 
 /// What the agent said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

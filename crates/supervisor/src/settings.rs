@@ -1,7 +1,7 @@
 //! The environment of the container, read into types once.
 //!
-//! The names are the original system's (`AZP_*`, `AZ_*`) and a few of our own. Whatever is wrong is said with the name of
-//! the variable and what to do, because the reader sees only the container's log.
+//! The names are the original system's (`AZP_*`, `AZ_*`) and a few of our own. Whatever is wrong is said with the
+//! name of the variable and what to do, because the reader sees only the container's log.
 
 mod environment;
 mod registration;

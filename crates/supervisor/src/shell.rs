@@ -1,7 +1,7 @@
 //! Doing what the machine says: processes, files, sockets, services.
 //!
-//! Nothing is decided here. Whatever takes time runs as a task that sends one event when it is done, so that signals and
-//! deadlines are always heard.
+//! Nothing is decided here. Whatever takes time runs as a task that sends one event when it is done, so that signals
+//! and deadlines are always heard.
 
 mod prepare;
 

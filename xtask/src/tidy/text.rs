@@ -10,7 +10,7 @@ use crate::programs::{output, root};
 /// A file of code has one subject; one that grows longer has two.
 const LONGEST_FILE: usize = 700;
 
-/// Longest line of code.
+/// Longest line of a comment, but for tables and drawings. The lines of code are the formatter's.
 const LONGEST_LINE: usize = 120;
 
 /// Words that no file may hold, in two halves so that this one does not, and why.
@@ -67,11 +67,16 @@ fn in_file(file: &str, content: &str) -> Vec<String> {
     if lines > LONGEST_FILE {
         breaches.push(format!("{file}: {lines} lines; {LONGEST_FILE} is the most for one subject"));
     }
-    let long = content.lines().enumerate().filter(|(_, line)| line.chars().count() > LONGEST_LINE);
+    let is_prose = |line: &str| line.trim_start().starts_with("//") && !line.contains(['|', '─']);
+    let long =
+        content.lines().enumerate().filter(|(_, line)| is_prose(line) && line.chars().count() > LONGEST_LINE);
     breaches.extend(
         long.map(|(index, _)| format!("{file}:{}: longer than {LONGEST_LINE} characters", index + 1)),
     );
-    if content.contains(".expose()") && !EXPOSE.iter().any(|allowed| file.starts_with(allowed)) {
+    if content.contains(".expose()")
+        && file != "xtask/src/tidy/text.rs"
+        && !EXPOSE.iter().any(|allowed| file.starts_with(allowed))
+    {
         breaches.push(format!(
             "{file}: takes a secret out; that is for the crates named in xtask/src/tidy/text.rs"
         ));
@@ -101,10 +106,10 @@ mod tests {
 
     #[test]
     fn forbidden_words_are_found_with_their_line() {
-        let content = format!("fine\n// {}{}: later\n", "TO", "DO");
+        let word = ["TO", "DO"].concat();
         assert_eq!(
-            in_file("a.rs", &content),
-            ["a.rs:2: TODO: finish it, or write an issue".replace("TODO", &format!("{}{}", "TO", "DO"))]
+            in_file("a.rs", &format!("fine\n// {word}: later\n")),
+            [format!("a.rs:2: {word}: finish it, or write an issue")]
         );
         assert!(in_file("a.rs", "all is well\n").is_empty());
     }
@@ -112,7 +117,8 @@ mod tests {
     #[test]
     fn long_files_and_lines_are_found() {
         assert!(in_file("a.rs", &"x\n".repeat(701))[0].contains("701 lines"));
-        assert!(in_file("a.rs", &"x".repeat(121))[0].contains("a.rs:1"));
+        assert!(in_file("a.rs", &format!("// {}", "x".repeat(118)))[0].contains("a.rs:1"));
+        assert!(in_file("a.rs", &"x".repeat(121)).is_empty());
         assert!(in_file("a.md", &"x".repeat(121)).is_empty());
     }
 

@@ -18,8 +18,8 @@ pub struct JustInTimeConfiguration {
 }
 
 impl JustInTimeConfiguration {
-    /// `server_url` is the organization's address as the container sees it; `work_folder` the agent's, relative to its root
-    /// (`_work`).
+    /// `server_url` is the organization's address as the container sees it; `work_folder` the agent's, relative to
+    /// its root (`_work`).
     pub fn new(
         agent: RegisteredAgent,
         key: &AgentKey,
@@ -69,9 +69,9 @@ impl JustInTimeConfiguration {
     }
 }
 
-/// The token endpoint as the agent can reach it. A server on premises, or an emulator, knows itself by a name that may be of
-/// no use elsewhere: the official agent then takes scheme, host and port of the address it was configured with, and so do
-/// we. Azure DevOps Services' tokens come from a host of their own.
+/// The token endpoint as the agent can reach it. A server on premises, or an emulator, knows itself by a name that
+/// may be of no use elsewhere: the official agent then takes scheme, host and port of the address it was configured
+/// with, and so do we. Azure DevOps Services' tokens come from a host of their own.
 fn reachable(authorization_url: &str, server_url: &str) -> String {
     let (Ok(mut endpoint), Ok(server)) = (Url::parse(authorization_url), Url::parse(server_url)) else {
         return authorization_url.to_owned();

@@ -1,5 +1,5 @@
-//! Just-in-time registration: whoever provisions makes the agent's key and registers it; the container gets only the three
-//! files with which the agent runs.
+//! Just-in-time registration: whoever provisions makes the agent's key and registers it; the container gets only the
+//! three files with which the agent runs.
 //!
 //! The files are the official agent's own formats, read in its source and not documented by Microsoft: the token mode
 //! remains as the documented way.

@@ -92,8 +92,8 @@ impl Credential {
         Ok(secret)
     }
 
-    /// A service refused `token`: forgets it, if it is still the one we have and was fetched before `moment`. Whether it
-    /// did, so that asking again gives another one.
+    /// A service refused `token`: forgets it, if it is still the one we have and was fetched before `moment`. Whether
+    /// it did, so that asking again gives another one.
     pub(crate) async fn forget(&self, scope: &str, token: &Secret, moment: Instant) -> bool {
         let mut tokens = self.0.tokens.lock().await;
         match tokens.get(scope) {
@@ -166,7 +166,8 @@ fn beneath<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'sta
     }
 }
 
-/// What `azure_identity` sends goes the same way as everything else. Token requests change nothing: they may be repeated.
+/// What `azure_identity` sends goes the same way as everything else. Token requests change nothing: they may be
+/// repeated.
 #[async_trait]
 impl HttpClient for Pipeline {
     async fn execute_request(

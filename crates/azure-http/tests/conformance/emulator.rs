@@ -25,8 +25,8 @@ impl Drop for Emulator {
     }
 }
 
-/// The program that `AZURE_EMULATOR` names, which then has to be there; else the one that was built beside these tests, if
-/// it was.
+/// The program that `AZURE_EMULATOR` names, which then has to be there; else the one that was built beside these
+/// tests, if it was.
 fn program() -> Option<PathBuf> {
     if let Some(named) = std::env::var_os("AZURE_EMULATOR") {
         return Some(named.into());

@@ -98,8 +98,8 @@ fn state(group: &GroupView) -> String {
     text
 }
 
-/// The service lists events in no order, and several of one second; those then stand in the order of a container's life.
-/// What has no time is the service's last word.
+/// The service lists events in no order, and several of one second; those then stand in the order of a container's
+/// life. What has no time is the service's last word.
 fn in_time_order(group: &GroupView) -> Vec<Event> {
     const LIFE: [&str; 7] = ["Pulling", "Pulled", "Created", "Started", "Failed", "BackOff", "Killing"];
     let place = |event: &Event| LIFE.iter().position(|name| *name == event.name).unwrap_or(LIFE.len());

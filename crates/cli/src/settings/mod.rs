@@ -1,7 +1,7 @@
 //! From what was typed, exported and written down to settings that can be acted on.
 //!
 //! `layers` makes one command line of flags, environment and file; `connection` and `provision` check it and give
-//! typed settings, or every [`Problem`](crate::errors::Problem) at once.
+//! typed settings, or every [`Problem`] at once.
 
 pub(crate) mod environment;
 pub(crate) mod layers;

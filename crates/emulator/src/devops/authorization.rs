@@ -164,13 +164,13 @@ where
             let version = version(&request).map(str::to_owned);
             let delay = emulator.read(|state| state.faults.get("devops.rate-limit-delay-header").cloned());
             let reply = handler(Call { emulator, request, caller }).await.unwrap_or_else(|refusal| refusal);
-            Ok(finished(reply, version.as_deref(), delay))
+            Ok(finished(reply, version.as_deref(), delay.as_ref().and_then(Value::as_f64)))
         }
     });
 }
 
 /// Says the version in the content type, and what the knob for rate limits asks for.
-fn finished(mut reply: Reply, version: Option<&str>, delay: Option<Value>) -> Reply {
+fn finished(mut reply: Reply, version: Option<&str>, delay: Option<f64>) -> Reply {
     if let (Some(version), Some(kind)) = (version, reply.headers.get("content-type"))
         && let Ok(kind) = kind.to_str()
         && kind.starts_with("application/json")
@@ -178,7 +178,7 @@ fn finished(mut reply: Reply, version: Option<&str>, delay: Option<Value>) -> Re
     {
         reply.headers.insert("content-type", kind);
     }
-    match delay.as_ref().and_then(Value::as_f64) {
+    match delay {
         Some(seconds) => reply
             .header("x-ratelimit-resource", "Concurrency")
             .header("x-ratelimit-delay", &format!("{seconds:.3}"))

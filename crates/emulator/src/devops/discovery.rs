@@ -100,11 +100,10 @@ async fn service_definitions(_call: Call) -> Result<Reply, Reply> {
 
 async fn service_definition(call: Call) -> Result<Reply, Reply> {
     let id = call.request.param("id");
-    match LOCATIONS.iter().find(|location| location.id.eq_ignore_ascii_case(id)) {
-        Some(location) => Ok(Reply::json(200, &location.definition())),
-        None => {
-            let message = format!("The service definition {id} is not registered.");
-            Err(Refusal::new(404, "ServiceDefinitionDoesNotExistException", message).into())
-        }
+    if let Some(location) = LOCATIONS.iter().find(|location| location.id.eq_ignore_ascii_case(id)) {
+        Ok(Reply::json(200, &location.definition()))
+    } else {
+        let message = format!("The service definition {id} is not registered.");
+        Err(Refusal::new(404, "ServiceDefinitionDoesNotExistException", message).into())
     }
 }

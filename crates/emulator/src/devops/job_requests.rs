@@ -15,10 +15,10 @@ use super::{Due, later};
 use crate::journal::Event;
 
 /// How long an agent holds a job without renewing.
-const LOCK: Duration = Duration::from_secs(600);
+const LOCK: Duration = Duration::from_mins(10);
 /// How long past the time-out of a cancellation the service waits for the agent to report.
 /// Assumed: the agent itself kills the job one minute after the time-out, and the service gives it that minute.
-const CANCEL_GRACE: Duration = Duration::from_secs(60);
+const CANCEL_GRACE: Duration = Duration::from_mins(1);
 /// The demand that the service adds to each job.
 /// Assumed: the version differs by what the job's tasks need; this one is what most real requests show.
 const VERSION_DEMAND: &str = "Agent.Version -gtVersion 2.182.1";
@@ -42,8 +42,8 @@ pub struct NewJobRequest {
     pub definition: Reference,
     /// The run.
     pub owner: Reference,
-    /// The `AgentJobRequestMessage` without `messageType`, `requestId` and `lockedUntil`, which are filled in at delivery.
-    /// In any of its texts [`super::BASE_URL`] becomes the URL by which the agent knows the emulator, and
+    /// The `AgentJobRequestMessage` without `messageType`, `requestId` and `lockedUntil`, which are filled in at
+    /// delivery. In any of its texts [`super::BASE_URL`] becomes the URL by which the agent knows the emulator, and
     /// [`super::JOB_TOKEN`] the access token of the job.
     pub message: Value,
 }

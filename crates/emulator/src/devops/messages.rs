@@ -97,7 +97,7 @@ fn delivered(call: &Call, session: &Session, id: u64, message: &AgentMessage) ->
         AgentMessage::Plain { kind, body } => (kind.as_str(), body.to_string()),
         AgentMessage::Job { request_id } => ("PipelineAgentJobRequest", job_body(call, *request_id)?),
     };
-    let key = STANDARD.decode(&session.session_key.0).unwrap_or_default();
+    let key = STANDARD.decode(&session.secret_key.0).unwrap_or_default();
     let mut iv = [0; 16];
     rand::rng().fill_bytes(&mut iv);
     let encrypted = cbc::Encryptor::<Aes256>::new_from_slices(&key, &iv)

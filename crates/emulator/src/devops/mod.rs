@@ -139,7 +139,7 @@ pub struct State {
 }
 
 /// What will happen in Azure DevOps.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub enum Due {
     /// A job's lock may have lapsed.
     LockEnds {

@@ -144,12 +144,11 @@ async fn list(call: Call) -> Result<Reply, Reply> {
 
 async fn get(call: Call) -> Result<Reply, Reply> {
     let version = call.request.param("version").to_owned();
-    match found(&call).await.into_iter().next().filter(|_| version == VERSION) {
-        Some(package) => Ok(Reply::json(200, &package)),
-        None => {
-            let message = format!("The agent package of version {version} cannot be found.");
-            Err(Refusal::new(404, "PackageNotFoundException", message).into())
-        }
+    if let Some(package) = found(&call).await.into_iter().next().filter(|_| version == VERSION) {
+        Ok(Reply::json(200, &package))
+    } else {
+        let message = format!("The agent package of version {version} cannot be found.");
+        Err(Refusal::new(404, "PackageNotFoundException", message).into())
     }
 }
 

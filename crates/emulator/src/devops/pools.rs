@@ -173,7 +173,7 @@ async fn update(call: Call) -> Result<Reply, Reply> {
             pool.auto_update = auto_update;
         }
         if let Some(name) = body["name"].as_str() {
-            pool.name = name.to_owned();
+            name.clone_into(&mut pool.name);
         }
         let pool = pool.clone();
         Some(shown(state, &pool, &call.request.base_url))
@@ -185,7 +185,8 @@ async fn delete(call: Call) -> Result<Reply, Reply> {
     let pool = managed(&call)?;
     call.emulator.change(|state| {
         if state.devops.agents.values().any(|agent| agent.pool_id == pool.id) {
-            // Assumed: the service removes such a pool's agents with it; we refuse, so that no test loses agents unseen.
+            // Assumed: the service removes such a pool's agents with it; we refuse, so that no test loses agents
+            // unseen.
             let message = format!("Agent pool {} still has agents.", pool.name);
             return Err(Refusal::new(400, "TaskAgentPoolReferencesDifferentAgentsException", message));
         }

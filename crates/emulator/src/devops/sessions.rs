@@ -22,9 +22,9 @@ use crate::http::{Reply, Router};
 /// How long after its last poll an agent counts as online.
 /// Assumed: the service says only that it is minutes; an agent that was killed must not hold its name for the four
 /// minutes for which another of that name tries.
-const SILENCE: Duration = Duration::from_secs(120);
+const SILENCE: Duration = Duration::from_mins(2);
 /// How long an agent has for an update of itself; the service's own value.
-const UPDATE_TIME: Duration = Duration::from_secs(600);
+const UPDATE_TIME: Duration = Duration::from_mins(10);
 
 /// A session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ pub struct Session {
     #[serde(skip)]
     pub listening: u32,
     /// The key of its messages, as base64.
-    pub(super) session_key: Secret,
+    pub(super) secret_key: Secret,
 }
 
 /// Adds the routes.
@@ -133,7 +133,7 @@ fn open_session(
         last_poll: state.now,
         polls: 0,
         listening: 0,
-        session_key: Secret(STANDARD.encode(key)),
+        secret_key: Secret(STANDARD.encode(key)),
     };
     state.devops.sessions.insert(session.id, session.clone());
     go_online(state, agent.id, body);

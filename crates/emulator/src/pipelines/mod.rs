@@ -1,9 +1,9 @@
 //! Runs pipelines from YAML, and serves hosted pools.
 //!
-//! A pipeline's text is read ([`yaml`]) into what it says ([`model`]). A run of it ([`run`]) is carried on by a function
-//! that says what happens next ([`engine`]) and a shell that does it ([`execution`]): jobs go to the pools of
-//! [`crate::devops`], which tells of their fate by [`job_assigned`] and [`job_finished`]. Jobs of the hosted pool get a
-//! stand-in agent each ([`hosted`]).
+//! A pipeline's text is read ([`yaml`]) into what it says ([`model`]). A run of it ([`run`]) is carried on by a
+//! function that says what happens next ([`engine`]) and a shell that does it ([`execution`]): jobs go to the pools
+//! of [`crate::devops`], which tells of their fate by [`job_assigned`] and [`job_finished`]. Jobs of the hosted pool
+//! get a stand-in agent each ([`hosted`]).
 
 mod agent_files;
 mod api;

@@ -85,10 +85,10 @@ async fn a_certificate_proves_an_app_in_both_forms_that_clients_send() {
     let older = json!({"alg": "RS256", "typ": "JWT", "x5t": URL_SAFE.encode(sha1::Sha1::digest(&der))});
     let newer =
         json!({"alg": "PS256", "typ": "JWT", "x5t#S256": URL_SAFE_NO_PAD.encode(sha2::Sha256::digest(&der))});
-    let now = Timestamp::now().as_second();
+    let now = Timestamp::now().as_duration().as_secs_f64();
     let good = json!({
         "aud": audience, "iss": client_id, "sub": client_id, "jti": "1",
-        "nbf": now as f64 + 0.25, "iat": now as f64 + 0.25, "exp": now as f64 + 600.25,
+        "nbf": now, "iat": now, "exp": now + 600.0,
     });
     let stranger = rsa::PrivateKey::new(&mut rand::rng(), 2048).unwrap();
     for (what, header, claims, key, expected) in [
@@ -97,7 +97,7 @@ async fn a_certificate_proves_an_app_in_both_forms_that_clients_send() {
         ("another key", &newer, good.clone(), &stranger, Some(700_027)),
         ("another certificate", &json!({"alg": "RS256", "x5t": "AAAA"}), good.clone(), &key, Some(700_027)),
         ("another audience", &newer, with(&good, "aud", json!("https://elsewhere")), &key, Some(700_023)),
-        ("too old", &newer, with(&good, "exp", json!(now - 400)), &key, Some(700_024)),
+        ("too old", &newer, with(&good, "exp", json!(now - 400.0)), &key, Some(700_024)),
         ("no id", &newer, with(&good, "jti", Value::Null), &key, Some(50_027)),
     ] {
         let assertion = sign(header, &claims, key);

@@ -1,5 +1,7 @@
 //! Entra ID and Resource Manager as foreign clients see them: an emulator in this process, and plain HTTP and JSON.
 
+#![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
+
 mod container_group_life;
 mod entra_tokens;
 mod faults;

@@ -181,9 +181,11 @@ impl Azure {
                 changes.changed().await.expect("the emulator lives");
             }
         };
-        match tokio::time::timeout(std::time::Duration::from_secs(60), wait).await {
+        match tokio::time::timeout(std::time::Duration::from_mins(1), wait).await {
             Ok(body) => body,
-            Err(_) => panic!("not within a minute; now: {:#}", self.get(path).await.body),
+            Err(tokio::time::error::Elapsed { .. }) => {
+                panic!("not within a minute; now: {:#}", self.get(path).await.body)
+            }
         }
     }
 }

@@ -133,14 +133,14 @@ async fn a_disabled_agent_finishes_its_job_and_gets_no_other() {
 async fn cancelling_ends_a_waiting_job_at_once_and_tells_the_agent_of_a_running_one() {
     let contoso = Organization::start().await;
     let waiting = contoso.queue(&[]);
-    contoso.change(|state| devops::cancel_job(state, waiting.request_id, Duration::from_secs(300)));
+    contoso.change(|state| devops::cancel_job(state, waiting.request_id, Duration::from_mins(5)));
     let path = |id| format!("{REQUESTS}/{id}");
     assert_eq!(contoso.get(&path(waiting.request_id)).await.ok().body["result"], "canceled");
 
     let agent = contoso.listening("one").await;
     let running = contoso.queue(&[]);
     agent.take_job(&contoso).await;
-    contoso.change(|state| devops::cancel_job(state, running.request_id, Duration::from_secs(300)));
+    contoso.change(|state| devops::cancel_job(state, running.request_id, Duration::from_mins(5)));
     let message = agent.poll(&contoso).await.ok().body;
     assert_eq!(message["messageType"], "JobCancellation");
     assert_eq!(agent.decrypt(&message), json!({"jobId": running.job_id, "timeout": "00:05:00"}));

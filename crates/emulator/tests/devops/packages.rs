@@ -88,8 +88,10 @@ async fn a_task_that_was_put_there_is_found_and_served() {
     }
     assert_eq!(put(b"nothing".to_vec()).await.status, 400);
     let found = contoso.change(|state| {
-        let find =
-            |name, major| emulator::devops::find_task(state, name, major).map(|task| task.version_text());
+        let find = |name, major| {
+            emulator::devops::find_task(state, name, major)
+                .map(emulator::devops::TaskDefinition::version_text)
+        };
         (find("mine", 1), find("publisher.extension.Mine", 1), find("Mine", 2), find("CmdLine", 2))
     });
     let text = |version: &str| Some(version.to_owned());

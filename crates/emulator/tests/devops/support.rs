@@ -179,8 +179,7 @@ impl Organization {
 
     /// Waits until the state is as `look` wants it.
     pub(crate) async fn until(&self, mut look: impl FnMut(&State) -> bool) {
-        let seen =
-            self.running.emulator.wait_for(Duration::from_secs(3600), |state| look(state).then_some(()));
+        let seen = self.running.emulator.wait_for(Duration::from_hours(1), |state| look(state).then_some(()));
         seen.await.expect("it happens");
     }
 
@@ -290,7 +289,7 @@ pub(crate) struct Agent {
     pub(crate) token_url: String,
     pub(crate) token: String,
     pub(crate) session_id: String,
-    session_key: Vec<u8>,
+    pub(crate) session_key: Vec<u8>,
 }
 
 impl Agent {

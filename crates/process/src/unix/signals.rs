@@ -1,8 +1,9 @@
 //! Giving children the default signal dispositions.
 //!
 //! A disposition of *ignore* is inherited through `exec`. A shell that starts us in the background makes us ignore
-//! SIGINT, and then the agent we start could not be interrupted. A *handler* is not inherited: the child has the default
-//! again. So it is enough to put an empty handler wherever we ignore: for us nothing changes, and the child can hear.
+//! SIGINT, and then the agent we start could not be interrupted. A *handler* is not inherited: the child has the
+//! default again. So it is enough to put an empty handler wherever we ignore: for us nothing changes, and the child
+//! can hear.
 
 use std::{io, sync::OnceLock};
 

@@ -27,8 +27,8 @@ pub(crate) fn kill_tree(root: u32) {
     kill(BTreeSet::from([root]), None);
 }
 
-/// Kills every process that descends from this one, but not this one. Orphans count if this process is their parent now,
-/// as it is for the first process of a container and with a [`crate::Reaper`].
+/// Kills every process that descends from this one, but not this one. Orphans count if this process is their parent
+/// now, as it is for the first process of a container and with a [`crate::Reaper`].
 pub fn kill_descendants() {
     let ourselves = std::process::id();
     kill(BTreeSet::from([ourselves]), Some(ourselves));

@@ -1,7 +1,7 @@
 //! Self-update: download a package, lay it out beside the running one, and leave a script behind that swaps them.
 //!
-//! The script waits until `/proc/<pid>` of the listener is gone, so a supervisor that does not reap the listener holds it up
-//! for ever. It ends by renaming its log to `.succeed` or `.failed`.
+//! The script waits until `/proc/<pid>` of the listener is gone, so a supervisor that does not reap the listener
+//! holds it up for ever. It ends by renaming its log to `.succeed` or `.failed`.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};

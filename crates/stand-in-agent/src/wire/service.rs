@@ -1,7 +1,7 @@
 //! Calls to one Azure DevOps server: versions, JSON, errors, retries, and the 401 challenge.
 //!
-//! The official client sends the first request without credentials, and adds them only when a 401 offers the scheme it has.
-//! From then on it sends them along.
+//! The official client sends the first request without credentials, and adds them only when a 401 offers the scheme
+//! it has. From then on it sends them along.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -25,7 +25,8 @@ pub(crate) struct TrustSettings<'a> {
     pub(crate) skip_validation: bool,
 }
 
-/// Makes the client side of TLS. `SSL_CERT_FILE` and `SSL_CERT_DIR` take the place of the system's bundle, as in OpenSSL.
+/// Makes the client side of TLS. `SSL_CERT_FILE` and `SSL_CERT_DIR` take the place of the system's bundle, as in
+/// OpenSSL.
 ///
 /// # Errors
 /// The `--sslcacert` file cannot be read.

@@ -104,7 +104,8 @@ impl Reach<'_> {
                 self.variables.set("build.buildNumber", &command.data, false);
                 self.upload(Upload::BuildNumber(command.data.clone()))
             }
-            // Nothing depends on these: details of an old kind of log, telemetry, and what a task hands to its own clean-up.
+            // Nothing depends on these: details of an old kind of log, telemetry, and what a task hands to its own
+            // clean-up.
             ("task", "logdetail" | "settaskvariable") | ("telemetry", _) => None,
             (area, action) => {
                 Some(format!("##[warning]The stand-in agent does not know the command {area}.{action}."))

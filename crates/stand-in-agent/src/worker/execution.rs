@@ -138,7 +138,8 @@ impl Job {
         Ok(Attempt { exit, timed_out, wrote_errors, who: "" })
     }
 
-    /// What a process of this step finds: the agent's environment, the variables that are not secret, and the step's own.
+    /// What a process of this step finds: the agent's environment, the variables that are not secret, and the step's
+    /// own.
     fn step_environment(&self, step: &Step) -> Environment {
         let mut environment = self.installation.environment.clone();
         for (name, value) in self.variables.public() {

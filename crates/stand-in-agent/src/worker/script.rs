@@ -1,8 +1,8 @@
 //! The three script tasks, run natively.
 //!
-//! The real `CmdLine`, Bash and PowerShell tasks are JavaScript that cannot be had here. The server still has to serve an archive
-//! with their `task.json` (defaults and the header in the log come from it), but what their JavaScript does (write the
-//! script to a file, start the shell on it, judge the exit code) is done by this module.
+//! The real `CmdLine`, Bash and PowerShell tasks are JavaScript that cannot be had here. The server still has to
+//! serve an archive with their `task.json` (defaults and the header in the log come from it), but what their
+//! JavaScript does (write the script to a file, start the shell on it, judge the exit code) is done by this module.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

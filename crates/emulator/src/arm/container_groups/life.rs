@@ -96,7 +96,7 @@ pub(crate) fn observe(state: &mut State, key: Uuid, report: Report) {
     let Some(group) = find(state, key) else { return };
     match report {
         Report::Pulling { container } => {
-            note_of(group, &container, now, "Normal", "Pulling", "pulling image")
+            note_of(group, &container, now, "Normal", "Pulling", "pulling image");
         }
         Report::Pulled { container } => {
             note_of(group, &container, now, "Normal", "Pulled", "Successfully pulled image");
