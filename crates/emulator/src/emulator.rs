@@ -270,7 +270,7 @@ impl Running {
         let url = format!("https://{host}:{port}");
         let identity =
             certificates::server_identity(&data, &certificates::hosts(&host, &runtime.addresses()))?;
-        let (state, signing_key) = crate::world::load_or_make(&options, &data, &url)?;
+        let (state, signing_key) = crate::world::load_or_make(&options, &data)?;
         let (changes, _) = watch::channel(0);
         let (effects, received) = mpsc::unbounded_channel();
         let emulator = Arc::new(Emulator {

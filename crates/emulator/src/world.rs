@@ -81,13 +81,9 @@ pub(crate) fn random_secret() -> String {
 }
 
 /// Takes up the state that `--state` keeps, or makes a new world.
-pub(crate) fn load_or_make(
-    options: &Options,
-    data: &Path,
-    url: &str,
-) -> Result<(State, SigningKey), StartError> {
+pub(crate) fn load_or_make(options: &Options, data: &Path) -> Result<(State, SigningKey), StartError> {
     let key = signing_key(options.state.as_deref().unwrap_or(data))?;
-    let Some(folder) = &options.state else { return Ok((new_state(options, url), key)) };
+    let Some(folder) = &options.state else { return Ok((new_state(options), key)) };
     let path = folder.join("state.json");
     match std::fs::read(&path) {
         Ok(text) => {
@@ -95,22 +91,22 @@ pub(crate) fn load_or_make(
             let state = state.map_err(|error| StartError::State { path, error: error.to_string() })?;
             Ok((state, key))
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((new_state(options, url), key)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((new_state(options), key)),
         Err(error) => Err(StartError::Folder { path, error }),
     }
 }
 
-fn new_state(options: &Options, url: &str) -> State {
-    let world = World::new();
+fn new_state(options: &Options) -> State {
+    let (world, now) = (World::new(), Timestamp::now());
     State {
-        now: Timestamp::now(),
+        now,
         mode: options.mode,
         schedule: Schedule::default(),
         effects: Vec::new(),
         faults: Faults::default(),
         entra: crate::entra::State::new(&world),
         arm: crate::arm::State::new(&world),
-        devops: crate::devops::State::new(&world, url),
+        devops: crate::devops::State::new(&world, now),
         pipelines: crate::pipelines::State::default(),
         journal: crate::journal::Journal::default(),
         requests: BTreeMap::new(),

@@ -175,7 +175,7 @@ fn made(id: u64, pool_id: u64, new: NewAgent, now: Timestamp) -> Agent {
 }
 
 /// Puts an agent that is never online into the sample's pool, so that jobs for it queue.
-pub(super) fn add_placeholder(devops: &mut super::State) {
+pub(super) fn add_placeholder(devops: &mut super::State, now: Timestamp) {
     let Some(pool_id) = devops.pools.keys().next_back().copied() else { return };
     devops.last_agent_id += 1;
     let new = NewAgent {
@@ -186,7 +186,7 @@ pub(super) fn add_placeholder(devops: &mut super::State) {
         system_capabilities: BTreeMap::from([("Agent.OS".to_owned(), "Linux".to_owned())]),
         ..NewAgent::default()
     };
-    let agent = made(devops.last_agent_id, pool_id, new, Timestamp::now());
+    let agent = made(devops.last_agent_id, pool_id, new, now);
     devops.agents.insert(agent.id, agent);
 }
 

@@ -161,7 +161,7 @@ pub enum Due {
 impl State {
     /// An organization with one project and three pools, each with a queue in the project. The pool for ephemeral
     /// agents holds one agent that is never online, so that jobs for it queue.
-    pub fn new(world: &World, _url: &str) -> Self {
+    pub fn new(world: &World, now: Timestamp) -> Self {
         let build_service_id = Uuid::new_v4();
         let mut state = Self {
             organization_id: Uuid::new_v4(),
@@ -179,7 +179,7 @@ impl State {
             last_request_id: 0,
             last_message_id: 0,
         };
-        agents::add_placeholder(&mut state);
+        agents::add_placeholder(&mut state, now);
         state
     }
 

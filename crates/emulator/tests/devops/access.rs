@@ -23,11 +23,13 @@ async fn a_stranger_gets_the_three_challenges() {
 #[tokio::test]
 async fn who_seems_to_be_a_browser_gets_a_page() {
     let contoso = Organization::start().await;
-    let plain = |method| contoso.http.request(method, format!("{}/{POOLS}?api-version=7.1", contoso.url));
-    let page = Answer::of(plain(Method::GET)).await;
+    let plain = |method, path: String| {
+        contoso.http.request(method, format!("{}/{path}?api-version=7.1", contoso.url))
+    };
+    let page = Answer::of(plain(Method::GET, POOLS.to_owned())).await;
     assert_eq!(page.status, 203);
     assert!(page.header("content-type").starts_with("text/html"));
-    assert_eq!(Answer::of(plain(Method::PATCH).body("{}")).await.status, 401);
+    assert_eq!(Answer::of(plain(Method::PATCH, format!("{AGENTS}/1")).body("{}")).await.status, 401);
 }
 
 #[tokio::test]

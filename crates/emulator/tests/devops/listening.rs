@@ -38,18 +38,36 @@ async fn a_poll_is_answered_the_moment_a_job_is_there() {
 
 /// The official agent's keep-alive poll throws its reply away, and looks like the first poll of its main loop.
 #[tokio::test]
-async fn a_job_that_the_keep_alive_poll_took_is_not_lost() {
+async fn the_poll_beside_the_main_one_is_given_no_job() {
     let contoso = Organization::start().await;
     let agent = contoso.listening("one").await;
-    let (main, keep_alive, ()) = tokio::join!(agent.poll(&contoso), agent.poll(&contoso), async {
-        contoso.until(|state| held_polls(&state.devops, &agent) == 2).await;
+    let until_held = async |count| contoso.until(|state| held_polls(&state.devops, &agent) == count).await;
+    let main = async {
+        let answer = agent.poll(&contoso).await.ok();
+        contoso.step(50).await;
+        answer
+    };
+    let keep_alive = async {
+        until_held(1).await;
+        agent.poll(&contoso).await
+    };
+    let (main, keep_alive, ()) = tokio::join!(main, keep_alive, async {
+        until_held(2).await;
         contoso.queue(&[]);
     });
-    assert_eq!(main.ok().body["messageId"], keep_alive.ok().body["messageId"]);
-    let again = agent.poll(&contoso).await.ok().body;
-    let seen = format!("{}&lastMessageId={}", agent.messages(), again["messageId"]);
-    let and_again = contoso.call_as(&agent.token, Method::GET, &seen, None).await.ok().body;
-    assert_eq!(and_again["messageId"], again["messageId"], "until it is deleted, whatever was seen");
+    assert_eq!(main.body["messageType"], "PipelineAgentJobRequest");
+    assert_eq!(keep_alive.status, 202);
+}
+
+#[tokio::test]
+async fn a_message_comes_again_until_it_is_deleted_whatever_was_seen() {
+    let contoso = Organization::start().await;
+    let agent = contoso.listening("one").await;
+    contoso.queue(&[]);
+    let first = agent.poll(&contoso).await.ok().body;
+    let seen = format!("{}&lastMessageId={}", agent.messages(), first["messageId"]);
+    let again = contoso.call_as(&agent.token, Method::GET, &seen, None).await.ok().body;
+    assert_eq!(again["messageId"], first["messageId"]);
 }
 
 #[tokio::test]

@@ -68,7 +68,7 @@ async fn the_view_of_the_state_shows_no_secret_of_a_job() {
     assert!(text.contains(&job.job_id.to_string()), "it shows the job");
     assert!(!text.contains("hunter2") && !text.contains("{job-token}"));
     let key = &state.body["devops"]["sessions"].as_object().expect("sessions").values().next().expect("one")
-        ["session_key"];
+        ["secret_key"];
     assert_eq!(*key, "***");
 }
 
