@@ -36,9 +36,4 @@ impl Binaries {
     pub(crate) fn path(&self, program: &str) -> PathBuf {
         self.folder.join(program)
     }
-
-    /// The folder that holds them all.
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        &self.folder
-    }
 }

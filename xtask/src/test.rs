@@ -26,10 +26,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let image = engine.as_ref().map(|engine| base_image::build(engine, &binaries, None)).transpose()?;
 
     let mut tests = cargo(&["test", "--workspace", "--quiet"]);
-    tests.args(&options.arguments).env("EPHEMERAL_AGENTS_BINARIES", binaries.folder());
-    if let (Some(engine), Some(image)) = (&engine, &image) {
+    tests.args(&options.arguments);
+    tests.env("AZURE_EMULATOR", binaries.path("azure-emulator"));
+    tests.env("STAND_IN_AGENT", binaries.path("stand-in-agent"));
+    if let Some(engine) = &engine {
         engine.point(&mut tests);
-        tests.env("EPHEMERAL_AGENTS_TEST_IMAGE", image);
     }
     execute(&mut tests)?;
 

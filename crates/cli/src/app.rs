@@ -124,7 +124,6 @@ async fn run_provision(
         return unless_interrupted(interrupts, Box::pin(dry_run(&services, &settings, report))).await;
     }
     let outcome = provision(&services, &settings, report, interrupts).await;
-    tracing::debug!(requests = services.requests_sent(), "provisioning is over");
     show_provisioned(&outcome?, report);
     Ok(())
 }
@@ -142,7 +141,7 @@ async fn dry_run(
 }
 
 fn show_provisioned(provisioned: &Provisioned, report: &Report) {
-    let Provisioned { name, container_group_id, online } = provisioned;
+    let Provisioned { name, container_group_id, online, requests_before_waiting } = provisioned;
     let (name, state) =
         (name.as_str(), if *online { "is online" } else { "was created, and not waited for" });
     let text = format!(
@@ -156,6 +155,7 @@ fn show_provisioned(provisioned: &Provisioned, report: &Report) {
         "agentName": name,
         "containerGroupId": container_group_id,
         "online": online,
+        "requestsBeforeWaiting": requests_before_waiting,
     });
     report.result(&text, &json);
     report.output_variables(&[

@@ -242,11 +242,6 @@ impl World {
         self.changes.borrow().clone()
     }
 
-    /// How many calls were made.
-    pub(crate) fn calls(&self) -> usize {
-        self.calls.get()
-    }
-
     /// Tags of the only group.
     pub(crate) fn tags_of_the_group(&self) -> BTreeMap<String, String> {
         self.groups.borrow().values().next().expect("a group").tags.clone()
@@ -480,5 +475,9 @@ impl Services for World {
 
     fn random(&self) -> u64 {
         12_345_678
+    }
+
+    fn requests_sent(&self) -> u64 {
+        self.calls.get() as u64
     }
 }

@@ -221,6 +221,8 @@ pub(crate) trait Services {
     fn now(&self) -> Timestamp;
     /// A number that nobody can guess.
     fn random(&self) -> u64;
+    /// How many requests were sent so far.
+    fn requests_sent(&self) -> u64;
 }
 
 impl fmt::Display for ServiceError {

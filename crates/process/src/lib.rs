@@ -21,7 +21,7 @@ pub use child::{Child, Exit, Reach, Signal};
 pub use command::{Command, SpawnError};
 pub use output::{LINE_BYTES_MAX, Line, Lines, Stream};
 pub use platform::handover;
-pub use platform::hardening::{close_inherited_files, forbid_inspection};
+pub use platform::hardening::{close_inherited_files, forbid_inspection, set_process_name};
 pub use platform::reaper::Reaper;
 pub use platform::tree::kill_descendants;
 pub use platform::users::{User, is_superuser};

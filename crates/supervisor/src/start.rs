@@ -61,6 +61,8 @@ fn first_start() -> Result<(), String> {
 }
 
 fn second_start(number: i32) -> Result<(), String> {
+    // We were started through `/proc/self/exe` and would be called `exe`. Nothing depends on it.
+    let _ = process::set_process_name(c"agent-supervisor");
     process::close_inherited_files(&[number])
         .map_err(|error| format!("open files cannot be closed ({error})"))?;
     let message = handover::receive(number).map_err(|error| error.to_string())?;

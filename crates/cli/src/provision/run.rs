@@ -34,6 +34,8 @@ pub(crate) struct Provisioned {
     pub(crate) container_group_id: String,
     /// Whether it was waited for and is online.
     pub(crate) online: bool,
+    /// How many requests it took until there was nothing left to do but wait.
+    pub(crate) requests_before_waiting: u64,
 }
 
 /// The resource id of a container group.
@@ -137,12 +139,13 @@ impl<S: Services> Attempt<'_, S> {
         };
         self.create(&plan(self.settings, &circumstances)).await?;
         self.stop_if_interrupted()?;
+        let requests_before_waiting = self.services.requests_sent();
         let online = match self.settings.life.online_timeout {
             Some(limit) => self.wait(limit).await.map(|()| true)?,
             None => false,
         };
         let container_group_id = container_group_id(self.settings, name);
-        Ok(Provisioned { name: name.clone(), container_group_id, online })
+        Ok(Provisioned { name: name.clone(), container_group_id, online, requests_before_waiting })
     }
 
     async fn register(&self) -> Result<crate::services::Registered, Failure> {

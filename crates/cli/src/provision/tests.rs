@@ -50,7 +50,7 @@ async fn few_requests_before_the_wait() {
     let provisioned = run(&world, &settings).await.expect("created");
     assert!(!provisioned.online);
     // With a token request for each of two services it is still within ten.
-    assert!(world.calls() <= 8, "{} calls", world.calls());
+    assert!(provisioned.requests_before_waiting <= 8, "{} calls", provisioned.requests_before_waiting);
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,11 +53,6 @@ impl Live {
             groups: AzureGroups::new(&connection, azure),
         })
     }
-
-    /// How many requests were sent so far.
-    pub(crate) fn requests_sent(&self) -> u64 {
-        self.pipeline.requests_sent()
-    }
 }
 
 impl Services for Live {
@@ -80,6 +75,10 @@ impl Services for Live {
 
     fn random(&self) -> u64 {
         rand::random()
+    }
+
+    fn requests_sent(&self) -> u64 {
+        self.pipeline.requests_sent()
     }
 }
 

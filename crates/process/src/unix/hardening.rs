@@ -16,6 +16,11 @@ pub fn close_inherited_files(keep: &[i32]) -> io::Result<()> {
     Ok(())
 }
 
+/// Sets the name by which `ps` and `/proc/<id>/comm` show this process; the kernel keeps 15 bytes of it.
+pub fn set_process_name(name: &std::ffi::CStr) -> io::Result<()> {
+    Ok(nix::sys::prctl::set_name(name)?)
+}
+
 /// Keeps processes of the same user from reading our memory, environment and open files (they need the superuser's
 /// rights from here on). Also means that a crash leaves no core file. Does not hold for what we start.
 pub fn forbid_inspection() -> io::Result<()> {
