@@ -64,7 +64,7 @@ trap 'exit 0' INT
 orphan=$(sh -c 'true & echo $!')
 while [ -e /proc/$orphan ]; do :; done
 echo "child of $PPID"; tr '\0' ' ' < /proc/1/cmdline; echo; say "Listening for Jobs"
-while :; do read -t 60 < <(:); done"#,
+wait_for_signal"#,
         ),
     );
     let variables = just_in_time().into_iter().chain(self_destructing(&azure));
@@ -112,7 +112,7 @@ fn defect_02_a_stop_signal_reaches_the_agent_and_takes_everything_down() {
         let (azure, home) = (
             well(),
             Home::with_agent(
-                r#"trap 'echo interrupted; exit 0' INT; say "Listening for Jobs"; while :; do read -t 60 < <(:); done"#,
+                r#"trap 'echo interrupted; exit 0' INT; say "Listening for Jobs"; wait_for_signal"#,
             ),
         );
         let mut life = start(&azure, &home);
@@ -164,7 +164,7 @@ fn defect_12_an_agent_without_a_job_does_not_wait_for_ever() {
     let (azure, home) = (
         well(),
         Home::with_agent(
-            r#"trap 'exit 0' INT; say "Listening for Jobs"; while :; do read -t 60 < <(:); done"#,
+            r#"trap 'exit 0' INT; say "Listening for Jobs"; wait_for_signal"#,
         ),
     );
     let mut variables = just_in_time();

@@ -204,6 +204,7 @@ impl Home {
 pub(crate) fn agent(script: &str) -> String {
     const MANNERS: &str = r#"#!/bin/bash
 say() { echo "2026-01-01 00:00:00Z: $1"; }
+wait_for_signal() { mkfifo nothing; exec 8<>nothing; while :; do read -r <&8; done; }
 address=$(sed -n 's/.*[nN]otificationSocketAddress": *"\([^"]*\)".*/\1/p' .agent 2>/dev/null)
 notify() {
   [ -e /dev/fd/9 ] || exec 9<>"/dev/tcp/${address%:*}/${address#*:}"
