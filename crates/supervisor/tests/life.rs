@@ -161,12 +161,8 @@ job; exit 4"#,
 
 #[test]
 fn defect_12_an_agent_without_a_job_does_not_wait_for_ever() {
-    let (azure, home) = (
-        well(),
-        Home::with_agent(
-            r#"trap 'exit 0' INT; say "Listening for Jobs"; wait_for_signal"#,
-        ),
-    );
+    let (azure, home) =
+        (well(), Home::with_agent(r#"trap 'exit 0' INT; say "Listening for Jobs"; wait_for_signal"#));
     let mut variables = just_in_time();
     variables.extend(self_destructing(&azure));
     variables.push(("AZP_IDLE_TIMEOUT", "1".into()));
