@@ -29,6 +29,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     tests.args(&options.arguments);
     tests.env("AZURE_EMULATOR", binaries.path("azure-emulator"));
     tests.env("STAND_IN_AGENT", binaries.path("stand-in-agent"));
+    tests.env("PROGRAMS", binaries.path(""));
     if let Some(engine) = &engine {
         engine.point(&mut tests);
     }

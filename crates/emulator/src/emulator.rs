@@ -45,6 +45,9 @@ pub struct State {
     pub journal: crate::journal::Journal,
     /// How many requests came, by method, path and status.
     pub requests: BTreeMap<String, u64>,
+    /// How many replies are held back now.
+    #[serde(skip)]
+    pub held: u64,
 }
 
 impl State {

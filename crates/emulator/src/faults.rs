@@ -19,6 +19,7 @@ pub fn knobs() -> impl Iterator<Item = &'static Knob> {
         crate::http::KNOBS,
         crate::entra::KNOBS,
         crate::arm::KNOBS,
+        crate::compute::KNOBS,
         crate::devops::KNOBS,
         crate::pipelines::KNOBS,
     ]

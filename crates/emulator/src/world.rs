@@ -110,6 +110,7 @@ fn new_state(options: &Options) -> State {
         pipelines: crate::pipelines::State::default(),
         journal: crate::journal::Journal::default(),
         requests: BTreeMap::new(),
+        held: 0,
         world,
     }
 }

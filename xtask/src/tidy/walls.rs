@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("azure-http", &["redact"]),
     ("emulator", &["process"]),
     ("stand-in-agent", &[]),
+    ("system-tests", &["emulator"]),
     ("process", &[]),
     ("redact", &[]),
     ("lifecycle", &[]),

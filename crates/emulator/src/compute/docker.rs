@@ -159,7 +159,7 @@ async fn run(emulator: &Arc<Emulator>, engine: &Engine, group: &GroupSpecificati
     match start(engine, group, container).await {
         Ok(address) => {
             report(emulator, group.key, Report::Started { container: name.to_owned(), address });
-            watch(emulator, engine, group.key, name);
+            watch(emulator, engine, group, name);
         }
         Err(error) => {
             let message = error.to_string();
@@ -221,8 +221,9 @@ fn create_body(
 }
 
 /// Reads what a container prints, and reports its end.
-fn watch(emulator: &Arc<Emulator>, engine: &Engine, key: Uuid, container: &str) {
+fn watch(emulator: &Arc<Emulator>, engine: &Engine, group: &GroupSpecification, container: &str) {
     let (emulator, docker, container) = (Arc::clone(emulator), engine.docker.clone(), container.to_owned());
+    let (key, group) = (group.key, group.name.clone());
     tokio::spawn(async move {
         let name = container_name(key, &container);
         let options = LogsOptions { follow: true, stdout: true, stderr: true, ..LogsOptions::default() };
@@ -231,12 +232,12 @@ fn watch(emulator: &Arc<Emulator>, engine: &Engine, key: Uuid, container: &str) 
         while let Some(Ok(chunk)) = output.next().await {
             rest.push_str(&String::from_utf8_lossy(&chunk.into_bytes()));
             while let Some((line, after)) = rest.split_once('\n') {
-                emulator.runtime.log_line(key, &container, line.trim_end_matches('\r').to_owned());
+                emulator.runtime.printed(key, &group, &container, line.trim_end_matches('\r').to_owned());
                 rest = after.to_owned();
             }
         }
         if !rest.is_empty() {
-            emulator.runtime.log_line(key, &container, rest);
+            emulator.runtime.printed(key, &group, &container, rest);
         }
         let Some(code) = exit_code(&docker, &name).await else { return };
         emulator.runtime.log(key, &container, super::LogBuffer::stop);
@@ -264,7 +265,7 @@ async fn adopt(emulator: &Arc<Emulator>, engine: &Engine, key: Uuid) -> Option<G
     for container in &group.containers {
         let name = container_name(key, &container.name);
         if engine.docker.inspect_container(&name, None).await.is_ok() {
-            watch(emulator, engine, key, &container.name);
+            watch(emulator, engine, &group, &container.name);
         } else {
             emulator.change(|state| container_groups::interrupted(state, key));
         }

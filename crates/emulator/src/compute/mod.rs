@@ -4,6 +4,7 @@
 //! that what is asked of a group is done in the order in which it was asked, and one group never waits for another.
 
 mod docker;
+mod kept_output;
 mod log_buffer;
 mod process;
 mod specification;
@@ -14,16 +15,28 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+use kept_output::KeptOutput;
 use log_buffer::LogBuffer;
 pub(crate) use specification::{ContainerSpecification, GroupSpecification, Mount, Volume};
 
 use crate::arm::container_groups::{self, Report};
+use crate::faults::{Faults, Knob};
 use crate::options::{Options, RuntimeChoice};
 use crate::{Emulator, arm};
+
+/// Faults of what runs container groups.
+pub const KNOBS: &[Knob] = &[Knob {
+    name: "compute.misbehave",
+    meaning: "how stand-in agents in container groups misbehave (STAND_IN_MISBEHAVE): words, or {what a group's name begins with: words}",
+}];
+
+/// The variable by which a stand-in agent is told to misbehave.
+const MISBEHAVE: &str = "STAND_IN_MISBEHAVE";
 
 /// Something to do for a container group.
 #[derive(Debug, Clone)]
@@ -68,6 +81,7 @@ pub struct Runtime {
     engine: Engine,
     workers: Mutex<BTreeMap<Uuid, Worker>>,
     logs: Mutex<BTreeMap<(Uuid, String), LogBuffer>>,
+    kept: KeptOutput,
 }
 
 /// The kinds there are.
@@ -86,20 +100,21 @@ struct Worker {
 impl Runtime {
     /// The one that the options and the machine allow. `Err` says what is missing.
     pub(crate) async fn choose(options: &Options, data: &Path) -> Result<Self, String> {
-        let processes = || Engine::Process(process::Processes::new(options, data));
+        let processes = || process::Processes::new(options).map(Engine::Process);
         let home = options.state.as_deref().unwrap_or(data);
         let engine = match options.runtime {
-            RuntimeChoice::Process => processes(),
+            RuntimeChoice::Process => processes()?,
             RuntimeChoice::Docker => Engine::Docker(docker::Engine::connect(home, data).await?),
             RuntimeChoice::Auto => match docker::Engine::connect(home, data).await {
                 Ok(docker) => Engine::Docker(docker),
                 Err(reason) => {
                     tracing::info!("{reason}");
-                    processes()
+                    processes()?
                 }
             },
         };
-        Ok(Self { engine, workers: Mutex::default(), logs: Mutex::default() })
+        let kept = KeptOutput::new(data);
+        Ok(Self { engine, workers: Mutex::default(), logs: Mutex::default(), kept })
     }
 
     /// Where to listen so that containers reach us.
@@ -145,7 +160,10 @@ impl Runtime {
         change(logs.entry((key, container.to_owned())).or_default());
     }
 
-    fn log_line(&self, key: Uuid, container: &str, line: String) {
+    /// Takes in a line that a container printed: for the service's log, which goes with the group, and for the file
+    /// in which people find it afterwards.
+    fn printed(&self, key: Uuid, group: &str, container: &str, line: String) {
+        self.kept.keep(group, container, &line);
         self.log(key, container, |log| log.push(Timestamp::now(), line));
     }
 
@@ -199,8 +217,26 @@ fn specification(emulator: &Emulator, key: Uuid) -> Option<GroupSpecification> {
             // Processes share our address, so the path says which group asks.
             Engine::Process(_) => format!("{}/identity/{}", emulator.identity_url, group.identity_token),
         };
-        Some(container_groups::specification(group, &host))
+        let mut specification = container_groups::specification(group, &host);
+        if let Some(words) = misbehaviour(&state.faults, &group.name) {
+            for container in &mut specification.containers {
+                container.environment.push((MISBEHAVE.to_owned(), words.clone()));
+            }
+        }
+        Some(specification)
     })
+}
+
+/// What the knob says for the group of that name.
+fn misbehaviour(faults: &Faults, name: &str) -> Option<String> {
+    match faults.get("compute.misbehave")? {
+        Value::String(words) => Some(words.clone()),
+        Value::Object(by_prefix) => by_prefix
+            .iter()
+            .find(|(prefix, _)| name.starts_with(prefix.as_str()))
+            .and_then(|(_, words)| words.as_str().map(str::to_owned)),
+        _ => None,
+    }
 }
 
 /// After a start with kept state: takes up what still runs, and reports what does not.
@@ -213,5 +249,24 @@ pub(crate) fn resume(emulator: &Arc<Emulator>) {
             // Processes end with the emulator that started them: what they print and how they end goes through it.
             Engine::Process(_) => emulator.change(|state| arm::container_groups::interrupted(state, key)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::misbehaviour;
+    use crate::faults::Faults;
+
+    #[test]
+    fn who_misbehaves_is_chosen_by_name() {
+        let mut faults = Faults::default();
+        assert_eq!(misbehaviour(&faults, "agent-1"), None);
+        faults.set("compute.misbehave", json!({"bad": "crlf", "worse": "exit:1"})).expect("a knob");
+        assert_eq!(misbehaviour(&faults, "worse-1"), Some("exit:1".to_owned()));
+        assert_eq!(misbehaviour(&faults, "agent-1"), None);
+        faults.set("compute.misbehave", json!("orphan")).expect("a knob");
+        assert_eq!(misbehaviour(&faults, "agent-1"), Some("orphan".to_owned()));
     }
 }

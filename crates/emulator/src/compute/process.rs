@@ -2,7 +2,8 @@
 //! Docker, and for tests.
 //!
 //! Each group has a folder. `AZP_HOME` and `HOME` are set to it, and since nothing can be mounted, a volume that a
-//! container mounts at `/path` is found in that folder at `root/path`.
+//! container mounts at `/path` is found in that folder at `root/path`. An image would bring a user for the agent; here
+//! `AZP_RUN_AS` names one that every machine has, so that what root's processes are told stays out of the job's reach.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,20 +18,26 @@ use crate::Emulator;
 use crate::arm::container_groups::Report;
 use crate::options::Options;
 
+/// Who runs the agent where an image would bring a user of its own.
+const AGENT_USER: &str = "nobody";
+
 /// What processes need.
 #[derive(Debug)]
 pub(super) struct Processes {
     /// Which command an image starts.
     images: BTreeMap<String, PathBuf>,
-    /// Where the folders of groups are.
-    folder: PathBuf,
+    /// Where the folders of groups are. Other users must be able to enter it, as the agent is one.
+    folder: tempfile::TempDir,
 }
 
 impl Processes {
-    pub(super) fn new(options: &Options, data: &Path) -> Self {
+    pub(super) fn new(options: &Options) -> Result<Self, String> {
         tracing::warn!("container groups run as processes: no isolation, no limits");
         let images = options.images.iter().cloned().collect();
-        Self { images, folder: data.join("groups") }
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+        let folder = tempfile::Builder::new().prefix("azure-emulator-").permissions(open).tempdir();
+        let folder = folder.map_err(|error| format!("no folder for container groups: {error}"))?;
+        Ok(Self { images, folder })
     }
 
     /// The command that an image starts. Registry, folders, tag and digest do not matter where only the last part of
@@ -113,7 +120,7 @@ fn prepare(emulator: &Emulator, processes: &Processes, key: Uuid) -> Option<Grou
         }
         report(emulator, key, Report::Pulled { container: name });
     }
-    let folder = processes.folder.join(key.simple().to_string());
+    let folder = processes.folder.path().join(key.simple().to_string());
     let made = std::fs::create_dir_all(&folder)
         .and_then(|()| write_volumes(&folder.join("volumes"), &specification.volumes))
         .and_then(|()| specification.containers.iter().try_for_each(|container| mount(&folder, container)));
@@ -158,9 +165,10 @@ fn run(emulator: &Arc<Emulator>, processes: &Processes, group: &mut Group, name:
     group.children.insert(name.to_owned(), child.clone());
     report(emulator, key, Report::Started { container: name.to_owned(), address: None });
     let (emulator, container) = (Arc::clone(emulator), name.to_owned());
+    let group = group.specification.name.clone();
     tokio::spawn(async move {
         while let Some(line) = lines.next().await {
-            emulator.runtime.log_line(key, &container, line.text);
+            emulator.runtime.printed(key, &group, &container, line.text);
         }
         let code = match child.wait().await {
             process::Exit::Code(code) => code,
@@ -189,6 +197,7 @@ fn command(image: &Path, container: &ContainerSpecification, folder: &Path) -> p
     process::Command::new(program)
         .arguments(arguments)
         .environment([("PATH", path), ("HOME", folder_text.clone()), ("AZP_HOME", folder_text)])
+        .environment([("AZP_RUN_AS", AGENT_USER)])
         .environment(container.environment.iter().map(|(name, value)| (name, value)))
         .directory(folder)
 }

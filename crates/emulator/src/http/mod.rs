@@ -21,6 +21,10 @@ pub const KNOBS: &[Knob] = &[
     },
     Knob { name: "http.unavailable", meaning: "an error of the server: {count, path, method, status (503)}" },
     Knob {
+        name: "http.hold",
+        meaning: "the request is carried out, and its reply held back, until the knob is turned back: {path, method}",
+    },
+    Knob {
         name: "http.lose-reply",
         meaning: "the request is carried out and the connection closed without a reply: {count, path, method}",
     },

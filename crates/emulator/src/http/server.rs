@@ -153,10 +153,14 @@ async fn answer(
     }
     let (method, path) = (request.method.clone(), request.path.clone());
     let lose = matching_fault(&emulator, &request, "http.lose-reply").is_some();
+    let hold = is_hit(&emulator, &request, "http.hold");
     let reply = match fault_reply(&emulator, &request) {
         Some(reply) => reply,
         None => route(&emulator, door, request).await,
     };
+    if hold {
+        hold_back(&emulator).await;
+    }
     emulator.note_request(&method, &path, reply.status.as_u16());
     if lose || reply.closes_connection { Err(LostReply) } else { Ok(response(reply)) }
 }
@@ -212,18 +216,38 @@ fn fault_reply(emulator: &Emulator, request: &Request) -> Option<Reply> {
     })
 }
 
+/// Waits until nothing is held back any more. Counts itself meanwhile, also where the client goes away.
+async fn hold_back(emulator: &Emulator) {
+    struct Held<'a>(&'a Emulator);
+    impl Drop for Held<'_> {
+        fn drop(&mut self) {
+            self.0.change(|state| state.held -= 1);
+        }
+    }
+    let mut changes = emulator.changes();
+    emulator.change(|state| state.held += 1);
+    let _held = Held(emulator);
+    while emulator.read(|state| state.faults.is_on("http.hold")) && changes.changed().await.is_ok() {}
+}
+
+/// Whether a fault is about this request.
+fn is_hit(emulator: &Emulator, request: &Request, knob: &str) -> bool {
+    let is_about = |fault: &Value| {
+        let part = fault.get("path").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
+        let method = fault.get("method").and_then(Value::as_str).unwrap_or(request.method.as_str());
+        request.path.to_ascii_lowercase().contains(&part) && method == request.method.as_str()
+    };
+    !request.path.starts_with("/emulator/")
+        && emulator.read(|state| state.faults.get(knob).is_some_and(is_about))
+}
+
 /// Takes one of a fault that hits this request.
 fn matching_fault(emulator: &Emulator, request: &Request, knob: &str) -> Option<Value> {
-    if request.path.starts_with("/emulator/") || emulator.read(|state| state.faults.get(knob).is_none()) {
+    if !is_hit(emulator, request, knob) {
         return None;
     }
     emulator.change(|state| {
         let fault = state.faults.get(knob)?.clone();
-        let part = fault.get("path").and_then(Value::as_str).unwrap_or_default().to_ascii_lowercase();
-        let method = fault.get("method").and_then(Value::as_str).unwrap_or(request.method.as_str());
-        if !request.path.to_ascii_lowercase().contains(&part) || method != request.method.as_str() {
-            return None;
-        }
         let left = fault.as_u64().or_else(|| fault.get("count").and_then(Value::as_u64)).unwrap_or(1);
         if left <= 1 {
             state.faults.clear(Some(knob));

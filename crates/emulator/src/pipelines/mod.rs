@@ -58,6 +58,24 @@ impl State {
     pub fn is_over(&self, run_id: u64) -> bool {
         self.runs.get(&run_id).is_some_and(|run| run.finished.is_some())
     }
+
+    /// How a run ended, in the wire's word; `None` while it goes on.
+    pub fn result(&self, run_id: u64) -> Option<&'static str> {
+        self.runs.get(&run_id)?.phase.outcome().map(run::Outcome::wire)
+    }
+
+    /// The plan in which the jobs of a run report.
+    pub fn plan(&self, run_id: u64) -> Option<Uuid> {
+        self.runs.get(&run_id).map(|run| run.plan_id)
+    }
+
+    /// Registers a pipeline, in place of the one that has its name, and gives its id.
+    fn define(&mut self, definition: Definition) -> u64 {
+        let known = self.definitions.values().find(|known| known.name.eq_ignore_ascii_case(&definition.name));
+        let id = known.map_or(self.definitions.len() as u64 + 1, |known| known.id);
+        self.definitions.insert(id, Definition { id, ..definition });
+        id
+    }
 }
 
 /// A pipeline as it was put there.
@@ -69,6 +87,20 @@ struct Definition {
     variables: run::Shades,
     repository: String,
     created: Timestamp,
+}
+
+/// Starts a run of a pipeline that is nothing but its text, and gives its id; `Err` says what is wrong with the text.
+pub async fn start(emulator: &Emulator, name: &str, yaml: &str) -> Result<u64, String> {
+    let definition = Definition {
+        id: 0,
+        name: name.to_owned(),
+        yaml: yaml.to_owned(),
+        variables: run::Shades::default(),
+        repository: emulator.data.display().to_string(),
+        created: emulator.now(),
+    };
+    let id = emulator.change(|state| state.pipelines.define(definition.clone()));
+    api::begin(emulator, Definition { id, ..definition }, BTreeMap::new(), run::Shades::default()).await
 }
 
 /// What will happen in a run.

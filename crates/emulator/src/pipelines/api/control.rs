@@ -13,7 +13,7 @@ use crate::control::{authorize, body};
 use crate::http::{Reply, Request, Router};
 use crate::pipelines::Definition;
 use crate::pipelines::connections::{Connection, NewConnection};
-use crate::pipelines::run::{Shade, Shades};
+use crate::pipelines::run::Shade;
 
 /// Adds the routes.
 pub(in crate::pipelines) fn routes(router: &mut Router) {
@@ -53,17 +53,16 @@ async fn put_pipeline(emulator: Arc<Emulator>, request: Request) -> Result<Reply
     };
     let open = new.variables.into_iter().map(|(name, value)| (name, Shade::open(value)));
     let hidden = new.secrets.into_iter().map(|(name, value)| (name, Shade::hidden(value)));
-    let variables: Shades = open.chain(hidden).collect();
     let name = request.param("name").to_owned();
-    let id = emulator.change(|state| {
-        let pipelines = &mut state.pipelines;
-        let known = pipelines.definitions.values().find(|known| known.name.eq_ignore_ascii_case(&name));
-        let id = known.map_or(pipelines.definitions.len() as u64 + 1, |known| known.id);
-        let definition =
-            Definition { id, name: name.clone(), yaml: new.yaml, variables, repository, created: state.now };
-        pipelines.definitions.insert(id, definition);
-        id
-    });
+    let definition = Definition {
+        id: 0,
+        name: name.clone(),
+        yaml: new.yaml,
+        variables: open.chain(hidden).collect(),
+        repository,
+        created: emulator.now(),
+    };
+    let id = emulator.change(|state| state.pipelines.define(definition));
     Ok(Reply::json(200, &json!({"id": id, "name": name})))
 }
 

@@ -7,6 +7,7 @@ mod logs;
 mod runs;
 
 pub(super) use control::routes as control_routes;
+pub(super) use runs::begin;
 
 use serde_json::{Value, json};
 

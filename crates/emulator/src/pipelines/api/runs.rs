@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{check_may_run, definition, definitions, project_url, run};
+use crate::Emulator;
 use crate::devops::{Call, Refusal, collection, endpoint, time, without_nulls};
 use crate::http::{Reply, Router};
 use crate::pipelines::expression::Value as Parameter;
@@ -76,17 +77,24 @@ async fn start(call: Call) -> Result<Reply, Reply> {
             (name, if given.is_secret { Shade::hidden(given.value) } else { Shade::open(given.value) })
         })
         .collect();
-    let id = found.id;
-    let given = variables.clone();
-    let pipeline =
-        tokio::task::spawn_blocking(move || read(&found, parameters.template_parameters, &given)).await;
-    let pipeline = pipeline.unwrap_or_else(|error| Err(error.to_string())).map_err(invalid)?;
-    let run_id = call
-        .emulator
-        .change(|state| execution::start_run(state, id, &pipeline, variables))
-        .map_err(invalid)?;
+    let run_id =
+        begin(&call.emulator, found, parameters.template_parameters, variables).await.map_err(invalid)?;
     let run = call.emulator.read(|state| state.pipelines.runs.get(&run_id).cloned());
     Ok(Reply::json(200, &run.map(|run| shown(&run, &call.request.base_url))))
+}
+
+/// Starts a run of a pipeline, and gives its id; `Err` says what is wrong with the pipeline.
+pub(in crate::pipelines) async fn begin(
+    emulator: &Emulator,
+    definition: Definition,
+    parameters: BTreeMap<String, Value>,
+    variables: Shades,
+) -> Result<u64, String> {
+    let id = definition.id;
+    let given = variables.clone();
+    let pipeline = tokio::task::spawn_blocking(move || read(&definition, parameters, &given)).await;
+    let pipeline = pipeline.unwrap_or_else(|error| Err(error.to_string()))?;
+    emulator.change(|state| execution::start_run(state, id, &pipeline, variables))
 }
 
 fn invalid(problem: String) -> Refusal {

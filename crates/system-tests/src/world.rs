@@ -1,0 +1,235 @@
+//! One Azure, one organization, and somebody with every right in them.
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use emulator::options::{Mode, Options, RuntimeChoice};
+use emulator::{Emulator, Running, State};
+use serde_json::Value;
+
+use crate::invocation::Invocation;
+use crate::programs::Program;
+use crate::troubleshooting;
+
+/// Longer than anything in these tests takes, however busy the machine is.
+const PATIENCE: Duration = Duration::from_mins(4);
+
+/// The image of the agent: our supervisor as first process.
+pub const AGENT_IMAGE: &str = "registry.test/agent:1";
+
+/// What a new organization's pool holds: an agent that is never online, so that jobs queue.
+const PLACEHOLDER: &str = "placeholder";
+
+/// An emulator with what a test needs around it.
+#[derive(Debug)]
+pub struct World {
+    running: Running,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    /// A world whose images are the agent's, and these: names, each with the shell script that it starts.
+    pub async fn start_with(images: &[(&str, &str)]) -> Self {
+        let open = std::fs::Permissions::from_mode(0o755);
+        let folder = tempfile::Builder::new().prefix("world-").permissions(open).tempdir().expect("a folder");
+        let mut commands = vec![("agent".to_owned(), Program::Supervisor.path())];
+        for (name, script) in images {
+            commands.push(((*name).to_owned(), write_script(&folder.path().join(name), script)));
+        }
+        let options = Options {
+            port: 0,
+            listen: None,
+            advertise: None,
+            runtime: RuntimeChoice::Process,
+            data: Some(folder.path().join("data")),
+            state: None,
+            mode: Mode::Run,
+            stand_in_agent: Some(Program::StandInAgent.path()),
+            images: commands,
+        };
+        let running = Running::start(options).await.expect("the emulator starts");
+        Self { running, folder }
+    }
+
+    /// A world whose only image is the agent's.
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The emulator.
+    pub fn emulator(&self) -> &Emulator {
+        &self.running.emulator
+    }
+
+    /// A folder of this world's own, which every user may enter.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Turns a fault on.
+    pub fn fault(&self, knob: &str, value: impl Into<Value>) {
+        let set = self.emulator().change(|state| state.faults.set(knob, value.into()));
+        set.unwrap_or_else(|known| panic!("no knob {knob}; there are {known:?}"));
+    }
+
+    /// Turns it off.
+    pub fn mend(&self, knob: &str) {
+        self.emulator().change(|state| state.faults.clear(Some(knob)));
+    }
+
+    /// Waits until the emulator's state shows something.
+    pub async fn wait_for<T>(&self, what: &str, look: impl FnMut(&mut State) -> Option<T>) -> T {
+        let found = self.emulator().wait_for(PATIENCE, look).await;
+        found.unwrap_or_else(|| panic!("waited in vain for {what}"))
+    }
+
+    /// A setting that the emulator wrote for clients.
+    pub fn setting(&self, key: &str) -> String {
+        let settings = emulator::world::settings(self.emulator());
+        settings.into_iter().find(|(name, _)| *name == key).expect("a setting of that name").1
+    }
+
+    /// `ephemeral-agents` and these words, with the credentials of somebody who may do everything.
+    pub fn command(&self, words: &[&str]) -> Invocation {
+        let mut environment = BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]);
+        for name in ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_DEVOPS_EXT_PAT"] {
+            environment.insert(name.to_owned(), self.setting(name));
+        }
+        Invocation::new(words, environment)
+            .and("cloud", &self.setting("EMULATOR_URL"))
+            .and("ca-file", &self.setting("EMULATOR_CA_FILE"))
+            .and("subscription", &self.setting("AZURE_SUBSCRIPTION_ID"))
+            .and("resource-group", &self.setting("AZURE_RESOURCE_GROUP"))
+    }
+
+    /// `provision` with everything that it needs to succeed.
+    pub fn provision(&self) -> Invocation {
+        self.command(&["provision"])
+            .and("organization-url", &self.setting("AZURE_DEVOPS_ORG_URL"))
+            .and("agent-pool", &self.setting("AZURE_DEVOPS_POOL"))
+            .and("image", AGENT_IMAGE)
+            .and("agent-ca-file", &self.setting("EMULATOR_CA_FILE"))
+    }
+
+    /// Names of the agents in the pool, without the placeholder.
+    pub fn agents(&self) -> Vec<String> {
+        self.emulator().read(agents)
+    }
+
+    /// Names of the container groups.
+    pub fn groups(&self) -> Vec<String> {
+        self.emulator().read(groups)
+    }
+
+    /// Waits until both services are as they were: no agent, no container group.
+    pub async fn nothing_left(&self) {
+        let empty = |state: &mut State| (agents(state).is_empty() && groups(state).is_empty()).then_some(());
+        let found = self.emulator().wait_for(PATIENCE, empty).await;
+        assert!(found.is_some(), "left: agents {:?}, container groups {:?}", self.agents(), self.groups());
+    }
+
+    /// What the container of an agent printed so far, also when its group is gone.
+    pub fn container_output(&self, agent: &str) -> String {
+        let logs = self.running.emulator.data.join("logs");
+        let files = std::fs::read_dir(logs).into_iter().flatten().flatten();
+        let of_agent =
+            files.filter(|file| file.file_name().to_string_lossy().starts_with(&format!("{agent}.")));
+        of_agent.map(|file| std::fs::read_to_string(file.path()).unwrap_or_default()).collect()
+    }
+
+    /// The life of an agent's container, once it is over.
+    pub async fn life(&self, agent: &str) -> Life {
+        let output = || self.container_output(agent);
+        self.wait_for("the end of a container's life", |_| {
+            output().contains(r#""event":"outcome""#).then_some(())
+        })
+        .await;
+        Life { output: output() }
+    }
+
+    /// Starts a run of a pipeline, and gives its id.
+    pub async fn run(&self, yaml: &str) -> u64 {
+        let started = emulator::pipelines::start(self.emulator(), "test", yaml).await;
+        started.unwrap_or_else(|problem| panic!("no run: {problem}"))
+    }
+
+    /// Starts a run of one job for this agent, whose only step is a script.
+    pub async fn job(&self, agent: &str, script: &str) -> u64 {
+        let indented: String = script.lines().flat_map(|line| ["      ", line, "\n"]).collect();
+        let pool = emulator::world::POOL;
+        let yaml = format!(
+            "pool:\n  name: {pool}\n  demands: Agent.Name -equals {agent}\nsteps:\n- checkout: none\n\
+             - script: |\n{indented}"
+        );
+        self.run(&yaml).await
+    }
+
+    /// Waits until the agent has begun its job.
+    pub async fn job_begins(&self, agent: &str) {
+        self.wait_for("the beginning of a job", |state| {
+            let agent = state.devops.agents.values().find(|known| known.name == agent)?.id;
+            let mut requests = state.devops.requests.values();
+            requests.any(|request| request.is_of(agent) && request.is_running()).then_some(())
+        })
+        .await;
+    }
+
+    /// All that the steps of a run wrote to their logs.
+    pub fn job_log(&self, run: u64) -> String {
+        self.emulator().read(|state| {
+            let plan = state.pipelines.plan(run).and_then(|plan| state.devops.plans.get(&plan));
+            plan.into_iter().flat_map(|plan| plan.logs.values()).map(|log| log.text.as_str()).collect()
+        })
+    }
+
+    /// Waits for the end of a run, and says how it ended.
+    pub async fn result(&self, run: u64) -> &'static str {
+        self.wait_for("the end of a run", |state| state.pipelines.result(run)).await
+    }
+}
+
+fn agents(state: &State) -> Vec<String> {
+    let agents = state.devops.agents.values().filter(|agent| agent.pool_id == pool_id(state));
+    agents.map(|agent| agent.name.clone()).filter(|name| name != PLACEHOLDER).collect()
+}
+
+fn pool_id(state: &State) -> u64 {
+    let pool = state.devops.pools.values().find(|pool| pool.name == emulator::world::POOL);
+    pool.expect("the pool").id
+}
+
+fn groups(state: &State) -> Vec<String> {
+    state.arm.container_groups.values().map(|group| group.name.clone()).collect()
+}
+
+/// Writes a shell script that everybody may run.
+fn write_script(path: &Path, text: &str) -> PathBuf {
+    std::fs::write(path, format!("#!/bin/sh\n{text}\n")).expect("a script");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
+    path.to_owned()
+}
+
+/// What the container of an agent printed from its start to its end.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// All of it.
+    pub output: String,
+}
+
+impl Life {
+    /// The outcome's line for programs.
+    pub fn outcome(&self) -> Value {
+        let records = self.output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let outcomes: Vec<Value> = records.filter(|record| record["event"] == "outcome").collect();
+        let [outcome] = &outcomes[..] else { panic!("not one outcome:\n{}", self.output) };
+        outcome.clone()
+    }
+
+    /// Checks what was printed against the row `id` of `docs/troubleshooting.md`.
+    pub fn has_row(&self, id: &str) {
+        let outcome = self.outcome();
+        troubleshooting::check(id, &self.output, outcome["outcome"].as_str());
+    }
+}
