@@ -178,6 +178,15 @@ pub(crate) struct PlaceArguments {
     /// Availability zone
     #[arg(long, value_name = "ZONE", help_heading = "Azure")]
     pub(crate) zone: Option<String>,
+    /// Region to try where there is no room, not for virtual networks; may be repeated, tried in this order
+    #[arg(long, value_name = "REGION", help_heading = "Where there is no room")]
+    pub(crate) fallback_location: Vec<String>,
+    /// Availability zone to try where there is no room; may be repeated
+    #[arg(long, value_name = "ZONE", help_heading = "Where there is no room")]
+    pub(crate) fallback_zone: Vec<String>,
+    /// Size to try where there is no room, as cores:GB (0.5:1.5); may be repeated
+    #[arg(long, value_name = "CORES:GB", help_heading = "Where there is no room")]
+    pub(crate) fallback_size: Vec<String>,
     /// Virtual network [default: none; the agent then has no private address and no public one]
     #[arg(long = "vnet-name", value_name = "NAME", help_heading = "Virtual network")]
     pub(crate) vnet: Option<String>,
@@ -271,10 +280,13 @@ pub(crate) struct LifeArguments {
     /// Managed identity of the container group: resource id of a user-assigned one, or `system`
     #[arg(long, value_name = "ID", help_heading = "Life")]
     pub(crate) identity: Option<String>,
-    /// Keep what failed for a day, to look at it
+    /// Keep what failed, to look at it, for as long as --keep-for says
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL",
         help_heading = "Life")]
     pub(crate) keep_on_error: Option<bool>,
+    /// Seconds after which what --keep-on-error kept may be cleaned up [default: 86400]
+    #[arg(long, value_name = "SECONDS", help_heading = "Life")]
+    pub(crate) keep_for: Option<u64>,
 }
 
 /// `--registration`.

@@ -46,6 +46,15 @@ pub(crate) struct Problem {
     pub(crate) remedy: String,
 }
 
+/// What was kept on request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// For how long.
+    pub(crate) time: Duration,
+    /// The command that removes it.
+    pub(crate) command: String,
+}
+
 /// What exists although it should not, and how to remove it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Leftovers {
@@ -84,8 +93,15 @@ pub(crate) enum Failure {
         name: AgentName,
         /// What is known about it.
         diagnosis: Box<Diagnosis>,
-        /// The command that removes what was kept on request.
-        kept: Option<String>,
+        /// What was kept on request.
+        kept: Option<Kept>,
+    },
+    /// Every place that was to be tried was tried.
+    AllTried {
+        /// How the last one failed.
+        last: Box<Failure>,
+        /// The places, in words.
+        tried: Vec<String>,
     },
     /// Agents that still run a job, which is never ended from here.
     JobsRunning {
@@ -146,6 +162,7 @@ impl Failure {
             }
             Self::Service { error, .. } => error.kind.blame(),
             Self::NotOnline { diagnosis, .. } => diagnosis.cause.blame,
+            Self::AllTried { last, .. } => last.blame(),
             Self::JobsRunning { .. } | Self::LeftBehind { .. } => Blame::Partly,
             Self::Several(failures) => blame_of_several(failures),
             Self::Interrupted { .. } => Blame::Interrupted,
@@ -158,6 +175,15 @@ impl Failure {
         match self {
             Self::LeftBehind { cause, .. } if cause.blame() == Blame::Interrupted => cause.exit_code(),
             other => other.blame().exit_code(),
+        }
+    }
+
+    /// Whether another place, or another size, may do.
+    pub(crate) fn is_for_want_of_room(&self) -> bool {
+        match self {
+            Self::Service { error, .. } => matches!(error.kind, ErrorKind::Capacity | ErrorKind::Quota),
+            Self::NotOnline { diagnosis, .. } => diagnosis.is_for_want_of_room,
+            _ => false,
         }
     }
 
@@ -181,7 +207,8 @@ impl Failure {
                 details: Vec::new(),
                 remedy: Some(error.remedy.clone()).filter(|remedy| !remedy.is_empty()),
             },
-            Self::NotOnline { name, diagnosis, kept } => not_online_message(name, diagnosis, kept.as_deref()),
+            Self::NotOnline { name, diagnosis, kept } => not_online_message(name, diagnosis, kept.as_ref()),
+            Self::AllTried { last, tried } => all_tried_message(last, tried),
             Self::JobsRunning { names, waited } => jobs_running_message(names, *waited),
             Self::Several(failures) => several_message(failures),
             Self::NoSuchAgent(name) => Message {
@@ -230,11 +257,15 @@ fn preflight_message(findings: &[Finding]) -> Message {
     }
 }
 
-fn not_online_message(name: &AgentName, diagnosis: &Diagnosis, kept: Option<&str>) -> Message {
+fn not_online_message(name: &AgentName, diagnosis: &Diagnosis, kept: Option<&Kept>) -> Message {
     let mut details = vec![format!("Likely cause: {}", diagnosis.cause.what)];
     details.extend(diagnosis.lines());
     let remedy = match kept {
-        Some(command) => format!("{} Kept for a look; remove it with `{command}`.", diagnosis.cause.remedy),
+        Some(Kept { time, command }) => format!(
+            "{} Kept for a look, for {} s; remove it with `{command}`.",
+            diagnosis.cause.remedy,
+            time.as_secs()
+        ),
         None => diagnosis.cause.remedy.clone(),
     };
     Message {
@@ -242,6 +273,12 @@ fn not_online_message(name: &AgentName, diagnosis: &Diagnosis, kept: Option<&str
         details,
         remedy: Some(remedy),
     }
+}
+
+fn all_tried_message(last: &Failure, tried: &[String]) -> Message {
+    let mut message = last.message();
+    message.details.push(format!("Tried, in this order: {}.", tried.join("; ")));
+    message
 }
 
 fn jobs_running_message(names: &[AgentName], waited: Duration) -> Message {
@@ -304,8 +341,10 @@ fn sentence(text: &str) -> String {
 impl ErrorKind {
     fn blame(self) -> Blame {
         match self {
-            Self::Refused | Self::Taken | Self::Quota | Self::Unreachable => Blame::User,
-            Self::Throttled | Self::Unavailable | Self::Capacity | Self::Indeterminate => Blame::Service,
+            Self::Refused | Self::Image | Self::Taken | Self::Quota | Self::Unreachable => Blame::User,
+            Self::Transient | Self::Throttled | Self::Unavailable | Self::Capacity | Self::Indeterminate => {
+                Blame::Service
+            }
         }
     }
 }

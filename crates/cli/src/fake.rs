@@ -11,14 +11,15 @@ use redact::Secret;
 use tokio::time::Instant;
 
 use crate::interrupts::InterruptCounter;
+use crate::provision::placement::Placement;
 use crate::provision::plan::GroupPlan;
 use crate::services::{
     Answer, ContainerState, ErrorKind, Event, GroupView, Groups, NewAgent, Pool, Pools, Registered,
     ResourceGroup, ServiceError, Services, Subnet, SubnetLookup, Usage,
 };
 use crate::settings::{
-    Azure, AzureCredential, Cloud, Container, DevOps, DevOpsCredential, Life, NameChoice, Network, Os,
-    ProvisionSettings, Registration, Registry, TakeDown,
+    Azure, AzureCredential, Cloud, Container, DevOps, DevOpsCredential, Fallbacks, Life, NameChoice, Network,
+    Os, ProvisionSettings, Registration, Registry, Size, TakeDown,
 };
 
 pub(crate) const ORGANIZATION: &str = "https://dev.azure.com/contoso";
@@ -65,8 +66,9 @@ pub(crate) fn settings() -> ProvisionSettings {
             max_lifetime: Duration::from_hours(6),
             take_down: TakeDown::Outside,
             identity: None,
-            keep_on_error: false,
+            keep_on_error: None,
         },
+        fallbacks: Fallbacks::default(),
         tags: BTreeMap::new(),
     }
 }
@@ -78,6 +80,12 @@ pub(crate) fn network() -> Network {
         name: "network".to_owned(),
         subnet: "for-agents".to_owned(),
     }
+}
+
+/// What the settings ask for, in the region where everything works.
+pub(crate) fn placement(settings: &ProvisionSettings) -> Placement {
+    let size = Size { cpu: settings.container.cpu, memory_gb: settings.container.memory_gb };
+    Placement { location: "westeurope".to_owned(), zone: settings.container.zone.clone(), size }
 }
 
 /// The one pool.
@@ -147,12 +155,17 @@ pub(crate) struct World {
     interrupt: RefCell<Option<(usize, InterruptCounter)>>,
     job: Cell<Option<Duration>>,
     next_agent: Cell<u64>,
+    random: Cell<u64>,
     /// After what time the agent of a created group is online; `None`: never.
     pub(crate) online_after: Cell<Option<Duration>>,
     /// After what time, and with what code, the container of a created group ends.
     pub(crate) exit: Cell<Option<(Duration, i64)>>,
     pub(crate) register_fault: Cell<Option<Fault>>,
     pub(crate) create_fault: Cell<Option<Fault>>,
+    /// Regions that have no room.
+    pub(crate) full_regions: RefCell<Vec<&'static str>>,
+    /// How many creations are still refused, and how.
+    pub(crate) stumbles: Cell<(u32, ErrorKind)>,
     pub(crate) delete_fault: Cell<Option<ErrorKind>>,
     pub(crate) poll_fault: Cell<Option<ErrorKind>>,
     pub(crate) unknown_pool: Cell<bool>,
@@ -171,10 +184,13 @@ impl Default for World {
             interrupt: RefCell::default(),
             job: Cell::default(),
             next_agent: Cell::new(1),
+            random: Cell::new(12_345_678),
             online_after: Cell::new(Some(Duration::from_secs(30))),
             exit: Cell::default(),
             register_fault: Cell::default(),
             create_fault: Cell::default(),
+            full_regions: RefCell::default(),
+            stumbles: Cell::new((0, ErrorKind::Transient)),
             delete_fault: Cell::default(),
             poll_fault: Cell::default(),
             unknown_pool: Cell::default(),
@@ -245,6 +261,11 @@ impl World {
     /// Tags of the only group.
     pub(crate) fn tags_of_the_group(&self) -> BTreeMap<String, String> {
         self.groups.borrow().values().next().expect("a group").tags.clone()
+    }
+
+    /// Names of the agents that are registered.
+    pub(crate) fn agents_left(&self) -> Vec<String> {
+        self.agents.borrow().iter().map(|agent| agent.name.clone()).collect()
     }
 
     /// Nothing is left.
@@ -395,6 +416,13 @@ impl Groups for World {
     async fn create(&self, plan: &GroupPlan) -> Answer<()> {
         self.enter().await;
         self.plans.borrow_mut().push(plan.clone());
+        if self.full_regions.borrow().contains(&plan.location.as_str()) {
+            return Err(error(ErrorKind::Capacity));
+        }
+        if let (left @ 1.., kind) = self.stumbles.get() {
+            self.stumbles.set((left - 1, kind));
+            return Err(error(kind));
+        }
         self.answer(self.create_fault.get(), || {
             self.changed(format!("create {}", plan.name));
             if plan.secure_environment.contains_key("AZP_TOKEN") {
@@ -474,7 +502,7 @@ impl Services for World {
     }
 
     fn random(&self) -> u64 {
-        12_345_678
+        self.random.replace(self.random.get() + 1)
     }
 
     fn requests_sent(&self) -> u64 {

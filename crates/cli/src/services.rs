@@ -18,6 +18,10 @@ use crate::settings::{Network, Os};
 pub(crate) enum ErrorKind {
     /// Refused for what was asked, or for who asked.
     Refused,
+    /// The image cannot be had. The service says so of registries that stumble too.
+    Image,
+    /// Refused as things are at this moment: something is in transition, a registry stumbles.
+    Transient,
     /// Something of that name exists, and is not ours.
     Taken,
     /// The subscription may not have that many.

@@ -36,6 +36,8 @@ pub(crate) struct Diagnosis {
     pub(crate) why: String,
     /// The likely cause.
     pub(crate) cause: Cause,
+    /// Whether another place, or another size, may do.
+    pub(crate) is_for_want_of_room: bool,
     image: String,
     state: Option<String>,
     events: Vec<Event>,
@@ -51,6 +53,7 @@ impl Diagnosis {
         Self {
             why: evidence.why.words(),
             cause: likely_cause(evidence),
+            is_for_want_of_room: evidence.group.is_some_and(|group| no_room(&group.events).is_some()),
             image: evidence.image.to_owned(),
             state: evidence.group.map(state),
             events: evidence.group.map(in_time_order).unwrap_or_default(),
@@ -328,7 +331,7 @@ mod tests {
     use lifecycle::{AgentName, Timestamp};
 
     use super::{Diagnosis, Evidence, likely_cause};
-    use crate::errors::Failure;
+    use crate::errors::{Failure, Kept};
     use crate::fake;
     use crate::provision::wait::Why;
     use crate::services::{ContainerState, Event, GroupView};
@@ -456,7 +459,10 @@ mod tests {
         let failure = Failure::NotOnline {
             name: AgentName::new("a-1").expect("valid"),
             diagnosis: Box::new(diagnosis),
-            kept: Some("ephemeral-agents deprovision a-1".to_owned()),
+            kept: Some(Kept {
+                time: std::time::Duration::from_hours(2),
+                command: "ephemeral-agents deprovision a-1".to_owned(),
+            }),
         };
         insta::assert_snapshot!(failure.message());
     }

@@ -1,6 +1,7 @@
 //! `provision`: preflight, name, register, create, wait, outputs; and the way back from every point of it.
 
 pub(crate) mod diagnose;
+pub(crate) mod placement;
 pub(crate) mod plan;
 pub(crate) mod preflight;
 pub(crate) mod preview;

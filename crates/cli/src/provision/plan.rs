@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use lifecycle::{AgentName, OwnershipTags, Timestamp};
 use redact::Secret;
 
+use super::placement::Placement;
 use crate::services::Pool;
 use crate::settings::{Container, Identity, Network, ProvisionSettings, Registration, Registry, TakeDown};
 
@@ -52,8 +53,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) name: &'a AgentName,
     /// The pool.
     pub(crate) pool: &'a Pool,
-    /// The region.
-    pub(crate) location: &'a str,
+    /// Where, and with which size.
+    pub(crate) placement: &'a Placement,
     /// The agent, where it was registered beforehand: its id, and what the container needs to be it.
     pub(crate) registered: Option<(u64, &'a Secret)>,
     /// Now.
@@ -75,15 +76,20 @@ pub(crate) fn plan(settings: &ProvisionSettings, circumstances: &Circumstances<'
     };
     GroupPlan {
         name: circumstances.name.clone(),
-        location: circumstances.location.to_owned(),
+        location: circumstances.placement.location.clone(),
         ownership,
         tags: settings.tags.clone(),
         network: settings.network.clone(),
-        container: settings.container.clone(),
+        container: placed(&settings.container, circumstances.placement),
         identities: identities(settings),
         environment: environment(settings, circumstances),
         secure_environment: secure_environment(settings, circumstances),
     }
+}
+
+fn placed(container: &Container, placement: &Placement) -> Container {
+    let Placement { zone, size, .. } = placement.clone();
+    Container { zone, cpu: size.cpu, memory_gb: size.memory_gb, ..container.clone() }
 }
 
 fn identities(settings: &ProvisionSettings) -> Vec<PlannedIdentity> {
@@ -177,7 +183,7 @@ mod tests {
             &Circumstances {
                 name: &AgentName::new("agent7-20261124000000-yypnqa").expect("valid"),
                 pool: &fake::pool(),
-                location: "westeurope",
+                placement: &fake::placement(settings),
                 registered: just_in_time.then_some((17, &configuration)),
                 now: Timestamp(1_795_478_400),
             },

@@ -5,6 +5,7 @@
 
 use lifecycle::{Agent, AgentName};
 
+use super::placement::{Placement, Shortage, locations, placements, shortage};
 use crate::errors::Blame;
 use crate::services::{
     Answer, ErrorKind, GroupView, Groups, Pool, Pools, ResourceGroup, ServiceError, Services, Subnet,
@@ -31,7 +32,8 @@ pub(crate) struct Facts {
     pub(crate) pool: Answer<Option<Pool>>,
     pub(crate) resource_group: Answer<Option<ResourceGroup>>,
     pub(crate) subnet: Option<Answer<SubnetLookup>>,
-    pub(crate) usages: Option<Answer<Vec<Usage>>>,
+    /// Of each region that may be tried.
+    pub(crate) usages: Vec<(String, Answer<Vec<Usage>>)>,
     /// What exists under a name that the user chose.
     pub(crate) namesakes: Option<Namesakes>,
 }
@@ -44,14 +46,21 @@ pub(crate) struct Namesakes {
 }
 
 /// What preflight settled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ready {
     /// The pool.
     pub(crate) pool: Pool,
-    /// The region.
-    pub(crate) location: String,
+    /// Where to try, in order; at least one.
+    pub(crate) placements: Vec<Placement>,
     /// What could not be checked, and what may surprise.
     pub(crate) warnings: Vec<String>,
+}
+
+impl Ready {
+    /// Where to try first.
+    pub(crate) fn first(&self) -> &Placement {
+        &self.placements[0]
+    }
 }
 
 /// Asks the services.
@@ -76,10 +85,13 @@ pub(crate) async fn gather(services: &impl Services, settings: &ProvisionSetting
             }
         };
         let (resource_group, subnet) = tokio::join!(services.groups().resource_group(), subnet);
-        let usages = match location(settings, &resource_group, subnet.as_ref()) {
-            Some(location) => Some(services.groups().usages(&location).await),
-            None => None,
-        };
+        let first = location(settings, &resource_group, subnet.as_ref());
+        let places = first.map(|first| locations(settings, &first)).unwrap_or_default();
+        let usages = futures_util::future::join_all(places.into_iter().map(async |place| {
+            let usages = services.groups().usages(&place).await;
+            (place, usages)
+        }));
+        let usages = usages.await;
         (resource_group, subnet, usages)
     };
     let group = async {
@@ -117,16 +129,15 @@ pub(crate) fn verdict(settings: &ProvisionSettings, facts: &Facts) -> Result<Rea
     if let (Some(network), Some(subnet)) = (&settings.network, &facts.subnet) {
         judge_subnet(network, subnet, location.as_deref(), (&mut findings, &mut warnings));
     }
-    if let (Some(usages), Some(location)) = (&facts.usages, &location) {
-        judge_usages(settings, usages, location, (&mut findings, &mut warnings));
-    }
+    let placements = location.map(|location| placements(settings, &location)).unwrap_or_default();
+    let placements = judge_usages(&facts.usages, placements, (&mut findings, &mut warnings));
     if let Some(namesakes) = &facts.namesakes {
         judge_namesakes(namesakes, &mut findings);
     }
     findings.dedup();
-    match (pool, location) {
-        (Some(pool), Some(location)) if findings.is_empty() => {
-            Ok(Ready { pool: pool.clone(), location, warnings })
+    match pool {
+        Some(pool) if findings.is_empty() && !placements.is_empty() => {
+            Ok(Ready { pool: pool.clone(), placements, warnings })
         }
         _ => Err(findings),
     }
@@ -256,35 +267,45 @@ fn region_finding(subnet: &Subnet, network: &str, location: Option<&str>) -> Opt
     })
 }
 
+/// The placements that the quotas leave. Where they leave none, each is a reason why it would not work.
 fn judge_usages(
-    settings: &ProvisionSettings,
-    usages: &Answer<Vec<Usage>>,
-    location: &str,
+    usages: &[(String, Answer<Vec<Usage>>)],
+    placements: Vec<Placement>,
     (findings, warnings): (&mut Vec<Finding>, &mut Vec<String>),
-) {
-    let usages = match usages {
-        Ok(usages) => usages,
-        Err(error) => {
+) -> Vec<Placement> {
+    for (location, usages) in usages {
+        if let Err(error) = usages {
             warnings.push(format!("the quota in {location} could not be checked beforehand: {}", error.what));
-            return;
-        }
-    };
-    let wanted =
-        [("ContainerGroups", 1.0, "container groups"), ("StandardCores", settings.container.cpu, "cores")];
-    for (name, more, words) in wanted {
-        let Some(usage) = usages.iter().find(|usage| usage.name.eq_ignore_ascii_case(name)) else { continue };
-        if usage.used + more > usage.limit {
-            findings.push(users(
-                format!(
-                    "The subscription may have {} {words} in {location}, and {} are in use; this one needs {more} \
-                     more.",
-                    usage.limit, usage.used
-                ),
-                "take down what is not needed (`ephemeral-agents list`), use another region, or ask for a higher \
-                 quota in the portal (Quotas, Container Instances).",
-            ));
         }
     }
+    let short = |placement: &Placement| {
+        let (_, usages) = usages.iter().find(|(location, _)| *location == placement.location)?;
+        shortage(usages.as_ref().ok()?, placement.size)
+    };
+    let (left, without): (Vec<_>, Vec<_>) =
+        placements.into_iter().partition(|placement| short(placement).is_none());
+    let what = without.iter().filter_map(|placement| Some(in_words(&placement.location, short(placement)?)));
+    if left.is_empty() {
+        findings.extend(what.map(|what| {
+            users(
+                what,
+                "take down what is not needed (`ephemeral-agents list`), use another region, or ask for a higher \
+                 quota in the portal (Quotas, Container Instances).",
+            )
+        }));
+        findings.dedup();
+    } else {
+        warnings.extend(what.map(|what| format!("{what} It is not tried there.")));
+        warnings.dedup();
+    }
+    left
+}
+
+fn in_words(location: &str, short: Shortage) -> String {
+    let Shortage { words, limit, used, wanted } = short;
+    format!(
+        "The subscription may have {limit} {words} in {location}, and {used} are in use; this one needs {wanted} more."
+    )
 }
 
 fn judge_namesakes(namesakes: &Namesakes, findings: &mut Vec<Finding>) {
@@ -318,7 +339,7 @@ mod tests {
             pool: Ok(Some(fake::pool())),
             resource_group: Ok(Some(ResourceGroup { location: "westeurope".to_owned() })),
             subnet: None,
-            usages: Some(Ok(vec![])),
+            usages: vec![("westeurope".to_owned(), Ok(vec![]))],
             namesakes: None,
         }
     }
@@ -337,7 +358,7 @@ mod tests {
 
     fn said(settings: &ProvisionSettings, facts: &Facts) -> String {
         match verdict(settings, facts) {
-            Ok(ready) => format!("ready in {}; {:?}", ready.location, ready.warnings),
+            Ok(ready) => format!("ready in {}; {:?}", ready.first().location, ready.warnings),
             Err(findings) => Failure::Preflight(findings).message().to_string(),
         }
     }
@@ -412,11 +433,22 @@ mod tests {
 
     #[test]
     fn quotas() {
-        let usage = |name: &str, used, limit| Usage { name: name.to_owned(), used, limit };
-        let room = Facts { usages: Some(Ok(vec![usage("StandardCores", 9.0, 10.0)])), ..facts() };
+        let usages = |location: &str, name: &str, used, limit| {
+            (location.to_owned(), Ok(vec![Usage { name: name.to_owned(), used, limit }]))
+        };
+        let room = Facts { usages: vec![usages("westeurope", "StandardCores", 9.0, 10.0)], ..facts() };
         assert_eq!(said(&fake::settings(), &room), "ready in westeurope; []", "exactly enough is enough");
-        let full = Facts { usages: Some(Ok(vec![usage("ContainerGroups", 100.0, 100.0)])), ..facts() };
-        insta::assert_snapshot!(said(&fake::settings(), &full));
+        let full = || usages("westeurope", "ContainerGroups", 100.0, 100.0);
+        insta::assert_snapshot!(said(&fake::settings(), &Facts { usages: vec![full()], ..facts() }));
+        let mut settings = fake::settings();
+        settings.fallbacks.locations = vec!["northeurope".to_owned()];
+        let elsewhere =
+            Facts { usages: vec![full(), usages("northeurope", "StandardCores", 0.0, 10.0)], ..facts() };
+        assert_eq!(
+            said(&settings, &elsewhere),
+            "ready in northeurope; [\"The subscription may have 100 container groups in westeurope, and 100 are in \
+             use; this one needs 1 more. It is not tried there.\"]"
+        );
     }
 
     #[test]

@@ -13,7 +13,8 @@ use crate::settings::{ProvisionSettings, Registration};
 /// Id of an agent that was not registered.
 const NO_AGENT_YET: u64 = 0;
 
-/// What would be created: `requests`, `agentRegistration` (null where the agent registers itself), `containerGroup`.
+/// What would be created: `placements` to try, `requests`, `agentRegistration` (null where the agent registers itself),
+/// `containerGroup`.
 pub(crate) fn preview(
     services: &impl Services,
     settings: &ProvisionSettings,
@@ -25,7 +26,7 @@ pub(crate) fn preview(
     let circumstances = Circumstances {
         name,
         pool: &ready.pool,
-        location: &ready.location,
+        placement: ready.first(),
         registered: just_in_time.then_some((NO_AGENT_YET, &configuration)),
         now: services.now(),
     };
@@ -38,6 +39,7 @@ pub(crate) fn preview(
     json!({
         "name": name.as_str(),
         "containerGroupId": container_group_id(settings, name),
+        "placements": ready.placements.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "requests": requests(settings, ready, name),
         "agentRegistration": registration,
         "containerGroup": services.groups().group_preview(&plan),
@@ -69,6 +71,12 @@ pub(crate) fn as_text(preview: &Value) -> String {
         text.push_str("  ");
         text.push_str(request);
         text.push('\n');
+    }
+    let places: Vec<_> =
+        preview["placements"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if places.len() > 1 {
+        text.push_str("\nPlaces, in turn until one has room, each under a name of its own:\n");
+        text.extend(places.iter().flat_map(|place| ["  ", place, "\n"]));
     }
     for (key, title) in [("agentRegistration", "Agent registration"), ("containerGroup", "Container group")] {
         if !preview[key].is_null() {

@@ -7,11 +7,12 @@ use lifecycle::AgentName;
 use tokio::time::{Instant, sleep};
 
 use super::diagnose::{Diagnosis, Evidence, LOG_LINES};
+use super::placement::Placement;
 use super::plan::{Circumstances, GroupPlan, plan};
 use super::preflight::{Ready, gather, verdict};
 use super::take_down::{AgentRecord, Pair, TakenDown, take_down};
 use super::wait::{Next, Seen, Why, next, progress};
-use crate::errors::{Failure, Leftovers};
+use crate::errors::{Failure, Kept, Leftovers};
 use crate::interrupts::Interrupts;
 use crate::report::Report;
 use crate::services::{Answer, ErrorKind, Groups, Pools, ServiceError, Services};
@@ -22,8 +23,6 @@ use crate::settings::{NameChoice, ProvisionSettings, Registration};
 const SETTLE: Duration = Duration::from_secs(3);
 /// Stopped by a signal; what there was to take down is said later.
 const INTERRUPTED: Failure = Failure::Interrupted { taken_down: None };
-/// How long a failed agent that is kept may stay.
-const KEPT_FOR: Duration = Duration::from_hours(24);
 
 /// What was provisioned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +45,8 @@ pub(crate) fn container_group_id(settings: &ProvisionSettings, name: &AgentName)
     )
 }
 
-/// Provisions an agent, or takes down what was created and says why.
+/// Provisions an agent, or takes down what was created and says why. Where a place has no room the next one is tried,
+/// each time with a new name: the service takes one name in several regions for fraud.
 pub(crate) async fn provision(
     services: &impl Services,
     settings: &ProvisionSettings,
@@ -58,22 +58,28 @@ pub(crate) async fn provision(
         () = interrupts.first() => return Err(INTERRUPTED),
         ready = preflight(services, settings, report) => ready?,
     };
-    let name = choose_name(services, settings)?;
-    let pair =
-        Pair { name, pool_id: Some(ready.pool.id), agent: AgentRecord::None.into(), group: false.into() };
-    let attempt = Attempt { services, settings, report, interrupts, ready: &ready, pair: &pair };
-    let outcome = {
-        let mut steps = pin!(attempt.steps());
-        tokio::select! {
-            biased;
-            outcome = &mut steps => outcome,
-            () = settled(interrupts) => Err(INTERRUPTED),
+    let mut places = ready.placements.iter().peekable();
+    let mut tried = Vec::new();
+    while let Some(placement) = places.next() {
+        let name = choose_name(services, settings)?;
+        let agent = AgentRecord::None.into();
+        let pair = Pair { name, pool_id: Some(ready.pool.id), agent, group: false.into() };
+        let attempt =
+            Attempt { services, settings, report, interrupts, ready: &ready, placement, pair: &pair };
+        let failure = match attempt.make(places.peek().is_some()).await {
+            Ok(provisioned) => return Ok(provisioned),
+            Err(failure) => failure,
+        };
+        tried.push(placement.to_string());
+        match places.peek() {
+            Some(next) if failure.is_for_want_of_room() => {
+                report.warning(&format!("no room in {placement}; trying {next}"));
+            }
+            _ if tried.len() > 1 => return Err(Failure::AllTried { last: Box::new(failure), tried }),
+            _ => return Err(failure),
         }
-    };
-    match outcome {
-        Ok(provisioned) => Ok(provisioned),
-        Err(failure) => Err(attempt.undo(failure).await),
     }
+    Err(Failure::Internal("there was no place to try".to_owned()))
 }
 
 /// Asks and judges, before anything is created.
@@ -113,16 +119,49 @@ async fn settled(interrupts: &Interrupts) {
     }
 }
 
+/// How long to wait before a creation that was refused is asked for again, after so many tries; `None`: not at all.
+/// A registry stumbles now and then, and the service then says the same as of an image that is not there: such a
+/// refusal is worth a second try. What the service itself calls passing is worth a third.
+fn try_again(kind: ErrorKind, tries: u32) -> Option<Duration> {
+    match (kind, tries) {
+        (ErrorKind::Image | ErrorKind::Transient, 1) => Some(Duration::from_secs(2)),
+        (ErrorKind::Transient, 2) => Some(Duration::from_secs(10)),
+        _ => None,
+    }
+}
+
 struct Attempt<'a, S> {
     services: &'a S,
     settings: &'a ProvisionSettings,
     report: &'a Report,
     interrupts: &'a Interrupts,
     ready: &'a Ready,
+    placement: &'a Placement,
     pair: &'a Pair,
 }
 
 impl<S: Services> Attempt<'_, S> {
+    /// The agent, or why there is none; then nothing is left of it, or the failure says what. `is_next`: another place
+    /// can be tried after this one.
+    async fn make(&self, is_next: bool) -> Result<Provisioned, Failure> {
+        let outcome = {
+            let mut steps = pin!(self.steps());
+            tokio::select! {
+                biased;
+                outcome = &mut steps => outcome,
+                () = settled(self.interrupts) => Err(INTERRUPTED),
+            }
+        };
+        match outcome {
+            Ok(provisioned) => Ok(provisioned),
+            Err(failure) => {
+                let goes_on = is_next && failure.is_for_want_of_room();
+                let keep = self.settings.life.keep_on_error.filter(|_| !goes_on);
+                Err(self.undo(failure, keep).await)
+            }
+        }
+    }
+
     async fn steps(&self) -> Result<Provisioned, Failure> {
         let name = &self.pair.name;
         let registered = match self.settings.registration {
@@ -133,7 +172,7 @@ impl<S: Services> Attempt<'_, S> {
         let circumstances = Circumstances {
             name,
             pool: &self.ready.pool,
-            location: &self.ready.location,
+            placement: self.placement,
             registered: registered.as_ref().map(|agent| (agent.agent_id, &agent.configuration)),
             now: self.services.now(),
         };
@@ -170,21 +209,37 @@ impl<S: Services> Attempt<'_, S> {
 
     async fn create(&self, plan: &GroupPlan) -> Result<(), Failure> {
         let name = &self.pair.name;
-        self.report.progress(&format!("creating the container group {name} in {}", self.ready.location));
+        self.report.progress(&format!("creating the container group {name} in {}", self.placement.location));
         self.pair.group.set(true);
         if matches!(self.settings.registration, Registration::Token(_)) {
             self.pair.agent.set(AgentRecord::Asked);
         }
-        let outcome = match self.services.groups().create(plan).await {
-            Err(error) if error.kind == ErrorKind::Indeterminate => self.was_created(error).await,
-            outcome => outcome,
-        };
-        outcome.map_err(|error| {
-            if error.kind == ErrorKind::Taken {
-                self.pair.group.set(false);
-            }
-            failed("create the container group", error)
-        })
+        let mut tries = 0;
+        loop {
+            let outcome = match self.services.groups().create(plan).await {
+                Err(error) if error.kind == ErrorKind::Indeterminate => self.was_created(error).await,
+                outcome => outcome,
+            };
+            let Err(error) = outcome else { return Ok(()) };
+            tries += 1;
+            let Some(pause) = try_again(error.kind, tries) else {
+                if error.kind == ErrorKind::Taken {
+                    self.pair.group.set(false);
+                }
+                return Err(failed("create the container group", error));
+            };
+            self.report.warning(&format!("{}; trying again in {} s", error.what, pause.as_secs()));
+            self.pause(pause).await?;
+        }
+    }
+
+    /// Waits, unless somebody interrupts.
+    async fn pause(&self, time: Duration) -> Result<(), Failure> {
+        tokio::select! {
+            biased;
+            () = self.interrupts.first() => Err(INTERRUPTED),
+            () = sleep(time) => Ok(()),
+        }
     }
 
     /// The answer was lost; whether the group was created can be seen.
@@ -214,11 +269,7 @@ impl<S: Services> Attempt<'_, S> {
                 }
                 (Err(error), _) | (_, Err(error)) => self.tolerate(error, begin.elapsed(), limit).await?,
             };
-            tokio::select! {
-                biased;
-                () = self.interrupts.first() => return Err(INTERRUPTED),
-                () = sleep(pause) => {}
-            }
+            self.pause(pause).await?;
         }
     }
 
@@ -257,16 +308,16 @@ impl<S: Services> Attempt<'_, S> {
         if self.interrupts.happened() { Err(INTERRUPTED) } else { Ok(()) }
     }
 
-    /// Takes down what exists, or keeps it where that was asked for.
-    async fn undo(&self, failure: Failure) -> Failure {
+    /// Takes down what exists, or keeps it for so long where that was asked for.
+    async fn undo(&self, failure: Failure, keep: Option<Duration>) -> Failure {
         if self.pair.remains().is_empty() {
             return failure;
         }
         if let Failure::NotOnline { name, diagnosis, .. } = &failure
-            && self.settings.life.keep_on_error
-            && self.keep().await.is_ok()
+            && let Some(time) = keep
+            && self.keep(time).await.is_ok()
         {
-            let kept = Some(self.removing_command());
+            let kept = Some(Kept { time, command: self.removing_command() });
             return Failure::NotOnline { name: name.clone(), diagnosis: diagnosis.clone(), kept };
         }
         self.report.progress(&format!("taking down {}", self.pair.name));
@@ -291,8 +342,8 @@ impl<S: Services> Attempt<'_, S> {
         Failure::LeftBehind { cause: Box::new(failure), leftovers }
     }
 
-    /// Keeps a failed agent for a look: it gets no job, and after a day anybody may take it down.
-    async fn keep(&self) -> Answer<()> {
+    /// Keeps a failed agent for a look: it gets no job, and after that time anybody may take it down.
+    async fn keep(&self, time: Duration) -> Answer<()> {
         let group = self.services.groups().group(&self.pair.name).await?;
         if let AgentRecord::Known(id) = self.pair.agent.get() {
             self.services.pools().disable(self.ready.pool.id, id).await?;
@@ -300,7 +351,7 @@ impl<S: Services> Attempt<'_, S> {
         if let Some(group) = group
             && let Some(ownership) = group.ownership()
         {
-            let expires_at = self.services.now().after(KEPT_FOR);
+            let expires_at = self.services.now().after(time);
             let mut tags = group.tags.clone();
             tags.extend(lifecycle::OwnershipTags { expires_at, ..ownership }.to_map());
             self.services.groups().retag(&self.pair.name, &tags).await?;

@@ -105,7 +105,9 @@ async fn delete_group(services: &impl Services, pair: &Pair) -> Answer<()> {
         // Deleting once is not enough where the group was still being created: it may come into being afterwards.
         match services.groups().delete(&pair.name).await {
             Ok(()) => {}
-            Err(error) if error.kind == ErrorKind::Indeterminate && begin.elapsed() < GONE_WITHIN => {}
+            Err(error)
+                if matches!(error.kind, ErrorKind::Indeterminate | ErrorKind::Transient)
+                    && begin.elapsed() < GONE_WITHIN => {}
             Err(error) => return Err(error),
         }
         if services.groups().group(&pair.name).await?.is_none() {

@@ -27,7 +27,7 @@ async fn run(world: &World, settings: &ProvisionSettings) -> Result<Provisioned,
 
 fn keeping() -> ProvisionSettings {
     let mut settings = fake::settings();
-    settings.life.keep_on_error = true;
+    settings.life.keep_on_error = Some(Duration::from_hours(2));
     settings
 }
 
@@ -88,7 +88,7 @@ async fn what_failed_is_kept_on_request_with_an_end_to_it() {
     assert!(text.contains(&format!("ephemeral-agents deprovision {NAME} --subscription")), "{text}");
     assert!(world.changes().contains(&"disable 1".to_owned()), "it gets no job");
     let tags = lifecycle::OwnershipTags::from_map(&world.tags_of_the_group()).expect("ours");
-    assert_eq!(tags.expires_at, world.now().after(Duration::from_hours(24)));
+    assert_eq!(tags.expires_at, world.now().after(Duration::from_hours(2)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,6 +150,63 @@ async fn a_creation_that_failed_takes_the_registration_back() {
         world.create_fault.set(Some(Fault::Answers(kind)));
         run(&world, &fake::settings()).await.expect_err("not created");
         world.assert_empty();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_is_no_room_the_next_place_is_tried_under_a_new_name() {
+    let mut settings = fake::settings();
+    settings.fallbacks.locations = vec!["northeurope".to_owned(), "swedencentral".to_owned()];
+    let world = World::default();
+    world.full_regions.replace(vec!["westeurope", "northeurope"]);
+    let provisioned = run(&world, &settings).await.expect("the third has room");
+    let plans = world.plans.borrow();
+    let tried: Vec<_> = plans.iter().map(|plan| (plan.location.as_str(), plan.name.clone())).collect();
+    assert_eq!(
+        tried.iter().map(|(location, _)| *location).collect::<Vec<_>>(),
+        ["westeurope", "northeurope", "swedencentral"]
+    );
+    assert!(tried[0].1 != tried[1].1 && tried[1].1 != tried[2].1, "{tried:?}");
+    assert_eq!(provisioned.name, tried[2].1);
+    assert_eq!(world.agents_left(), [provisioned.name.to_string()], "the others were unregistered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_place_has_room_all_that_were_tried_are_named() {
+    let mut settings = keeping();
+    settings.fallbacks.locations = vec!["northeurope".to_owned()];
+    let world = World::default();
+    world.full_regions.replace(vec!["westeurope", "northeurope"]);
+    let failure = run(&world, &settings).await.expect_err("no room");
+    world.assert_empty();
+    let text = failure.message().to_string();
+    assert!(text.contains("Tried, in this order: westeurope with 1 CPU and 1 GB; northeurope"), "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_place_is_no_help_against_anything_but_want_of_room() {
+    let mut settings = fake::settings();
+    settings.fallbacks.locations = vec!["northeurope".to_owned()];
+    let world = World::default();
+    world.create_fault.set(Some(Fault::Answers(ErrorKind::Refused)));
+    run(&world, &settings).await.expect_err("refused");
+    assert_eq!(world.plans.borrow().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_creation_is_asked_for_again_as_often_as_its_refusal_is_worth() {
+    for (kind, stumbles, tries, succeeds) in [
+        (ErrorKind::Transient, 2, 3, true),
+        (ErrorKind::Transient, 3, 3, false),
+        (ErrorKind::Image, 1, 2, true),
+        (ErrorKind::Image, 2, 2, false),
+        (ErrorKind::Refused, 1, 1, false),
+    ] {
+        let world = World::default();
+        world.stumbles.set((stumbles, kind));
+        let outcome = run(&world, &fake::settings()).await;
+        assert_eq!(outcome.is_ok(), succeeds, "{kind:?} {stumbles}");
+        assert_eq!(world.plans.borrow().len(), tries, "{kind:?} {stumbles}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use lifecycle::AgentName;
 use url::Url;
 
-use super::{Cloud, Identity};
+use super::{Cloud, Identity, Size};
 
 /// Why a value cannot be used, and what to do.
 #[derive(Debug, PartialEq, Eq)]
@@ -141,6 +141,24 @@ pub(super) fn memory(gigabytes: f64) -> Result<f64, Refused> {
             "give more than 0 and at most 240, in steps of 0.1, as the service counts it",
         )
     }
+}
+
+/// A size, written as cores:GB.
+pub(super) fn size(text: &str) -> Result<Size, Refused> {
+    let numbers = text.split_once(':').and_then(|(cores, gigabytes)| {
+        Some((cores.trim().parse::<f64>().ok()?, gigabytes.trim().parse::<f64>().ok()?))
+    });
+    let Some((cores, gigabytes)) = numbers else {
+        return refused(format!("is {text:?}"), "write it as cores:GB, such as 0.5:1.5");
+    };
+    let within = |part: &str, refusal: Refused| Refused {
+        what: format!("is {text:?}, whose {part} {}", refusal.what),
+        ..refusal
+    };
+    Ok(Size {
+        cpu: cpu(cores).map_err(|refusal| within("core count", refusal))?,
+        memory_gb: memory(gigabytes).map_err(|refusal| within("memory", refusal))?,
+    })
 }
 
 /// A DNS server's address.

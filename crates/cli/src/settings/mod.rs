@@ -154,6 +154,8 @@ pub(crate) struct ProvisionSettings {
     pub(crate) network: Option<Network>,
     /// The container.
     pub(crate) container: Container,
+    /// What may stand in where there is no room for it.
+    pub(crate) fallbacks: Fallbacks,
     /// How long it lives and who ends it.
     pub(crate) life: Life,
     /// Further tags.
@@ -214,6 +216,32 @@ pub(crate) struct Container {
     pub(crate) agent_ca: Option<Vec<u8>>,
 }
 
+/// What may stand in, in this order, for what was asked for where there is no room for that.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Fallbacks {
+    /// Regions.
+    pub(crate) locations: Vec<String>,
+    /// Availability zones.
+    pub(crate) zones: Vec<String>,
+    /// Sizes.
+    pub(crate) sizes: Vec<Size>,
+}
+
+/// Cores and memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Size {
+    /// Cores.
+    pub(crate) cpu: f64,
+    /// Memory in GB.
+    pub(crate) memory_gb: f64,
+}
+
+impl std::fmt::Display for Size {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} CPU and {} GB", self.cpu, self.memory_gb)
+    }
+}
+
 /// An operating system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Os {
@@ -259,8 +287,8 @@ pub(crate) struct Life {
     pub(crate) take_down: TakeDown,
     /// Managed identity of the container group.
     pub(crate) identity: Option<Identity>,
-    /// Whether what failed is kept for a look.
-    pub(crate) keep_on_error: bool,
+    /// How long what failed is kept for a look, if it is.
+    pub(crate) keep_on_error: Option<Duration>,
 }
 
 /// Who takes an agent down.

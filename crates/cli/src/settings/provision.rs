@@ -8,8 +8,8 @@ use redact::Secret;
 use super::connection::{certificates, read_azure, read_devops, secret_variable};
 use super::environment::Environment;
 use super::{
-    AzureCredential, Container, DevOps, DevOpsCredential, Identity, Life, NameChoice, Network, Os, Problems,
-    ProvisionSettings, Registration, Registry, TakeDown, checks,
+    AzureCredential, Container, DevOps, DevOpsCredential, Fallbacks, Identity, Life, NameChoice, Network, Os,
+    Problems, ProvisionSettings, Registration, Registry, TakeDown, checks,
 };
 use crate::arguments::{
     AgentArguments, ContainerArguments, Global, LifeArguments, OsArgument, PlaceArguments,
@@ -20,6 +20,7 @@ use crate::errors::Failure;
 const ONLINE_TIMEOUT_S: u64 = 240;
 const IDLE_TIMEOUT_S: u64 = 900;
 const MAX_LIFETIME_S: u64 = 21_600;
+const KEEP_FOR_S: u64 = 86_400;
 
 /// Resource Manager takes 50 tags; ours are seven.
 const OWN_TAGS_MOST: usize = 43;
@@ -56,6 +57,7 @@ fn read(
     let group = azure.as_ref().map(|azure| azure.resource_group.as_str());
     let network = network(&arguments.place, group, problems);
     let container = container(arguments, environment, problems);
+    let fallbacks = fallbacks(arguments, problems);
     let tags = tags(&arguments.container.tag, problems);
     let (azure, devops) = (azure?, devops?);
     let registration = registration(arguments.agent.registration, &devops, problems);
@@ -73,6 +75,7 @@ fn read(
         location: arguments.place.location.as_deref().map(checks::location),
         network,
         container,
+        fallbacks,
         life: life?,
         tags: tags?,
     })
@@ -85,6 +88,32 @@ fn name(agent: &AgentArguments, run: Option<u64>, problems: &mut Problems) -> Op
     }
     let prefix = agent.agent_prefix.clone().unwrap_or_else(|| "agent".to_owned());
     problems.check("agent-prefix", checks::prefix(prefix, run)).map(NameChoice::Prefix)
+}
+
+/// What may stand in where there is no room. What can never be tried is refused: it would only look like safety.
+fn fallbacks(arguments: &ProvisionArguments, problems: &mut Problems) -> Fallbacks {
+    let place = &arguments.place;
+    if place.vnet.is_some() && !place.fallback_location.is_empty() {
+        problems.add(
+            "fallback-location",
+            "is given together with vnet-name, and a container group can only join a network of its own region",
+            "use fallback-zone and fallback-size, or provision again with another network",
+        );
+    }
+    let sizes: Vec<_> = place.fallback_size.iter().map(|text| checks::size(text)).collect();
+    let fallbacks = Fallbacks {
+        locations: place.fallback_location.iter().map(|text| checks::location(text)).collect(),
+        zones: place.fallback_zone.clone(),
+        sizes: sizes.into_iter().filter_map(|size| problems.check("fallback-size", size)).collect(),
+    };
+    if arguments.agent.name.is_some() && fallbacks != Fallbacks::default() {
+        problems.add(
+            "name",
+            "is given together with fallbacks, and each try needs a name of its own",
+            "give agent-prefix instead",
+        );
+    }
+    fallbacks
 }
 
 /// The subnet, where one is wanted. Outer `None`: a problem was noted.
@@ -285,6 +314,10 @@ fn life(
             format!("give at least 1 s, and no more than max-lifetime ({longest} s)"),
         );
     }
+    let kept = seconds(given.keep_for, KEEP_FOR_S);
+    if kept == 0 {
+        problems.add("keep-for", "is 0 s", "give at least 1 s, or leave out keep-on-error");
+    }
     let identity = match &given.identity {
         Some(id) => Some(problems.check("identity", checks::identity(id.clone()))?),
         None => None,
@@ -296,7 +329,7 @@ fn life(
         max_lifetime: Duration::from_secs(longest),
         take_down,
         identity,
-        keep_on_error: given.keep_on_error.unwrap_or_default(),
+        keep_on_error: given.keep_on_error.unwrap_or_default().then(|| Duration::from_secs(kept)),
     })
 }
 
@@ -419,7 +452,7 @@ mod tests {
         assert_eq!(settings.life.online_timeout, Some(Duration::from_mins(4)));
         assert!((settings.container.cpu - 1.0).abs() < f64::EPSILON);
         assert!((settings.container.memory_gb - 1.0).abs() < f64::EPSILON);
-        assert!(!settings.life.keep_on_error);
+        assert_eq!(settings.life.keep_on_error, None);
         assert!(settings.registration == Registration::JustInTime);
         assert_eq!(settings.agent_url, "https://dev.azure.com/contoso");
     }
@@ -494,6 +527,33 @@ mod tests {
           idle-timeout: is 0 s; give at least 1 s, and no more than max-lifetime (21600 s)
           identity: is missing, although take-down is identity; give the identity that does it
         ");
+    }
+
+    #[test]
+    fn what_may_stand_in() {
+        let none = Environment::default();
+        let settings = enough(
+            &["--fallback-location", "North Europe", "--fallback-zone", "2", "--fallback-size", "0.5:1.5"],
+            &none,
+        );
+        let fallbacks = settings.expect("enough").fallbacks;
+        assert_eq!(fallbacks.locations, ["northeurope"]);
+        assert_eq!(fallbacks.sizes[0].to_string(), "0.5 CPU and 1.5 GB");
+        let words = [
+            "--vnet-name",
+            "v",
+            "--subnet-name",
+            "s",
+            "--fallback-location",
+            "northeurope",
+            "--fallback-size",
+            "99:1",
+            "--name",
+            "mine",
+            "--keep-for",
+            "0",
+        ];
+        insta::assert_snapshot!(refusal(&words, &none));
     }
 
     #[test]

@@ -31,8 +31,12 @@ pub(super) fn from_resource_manager(error: &HttpError) -> ServiceError {
              the portal (Quotas, Container Instances).",
         ),
         FailureClass::Image => (
-            ErrorKind::Refused,
+            ErrorKind::Image,
             "check --image, and --registry-user with its password or --registry-identity with its role AcrPull.",
+        ),
+        FailureClass::Transient if answer.kind == ErrorKind::Refused => (
+            ErrorKind::Transient,
+            "try again in a few minutes; if it lasts, Azure's status page may say why.",
         ),
         FailureClass::Configuration if code == "MissingSubscriptionRegistration" => (
             ErrorKind::Refused,
@@ -141,7 +145,9 @@ mod tests {
                 "--location",
             ),
             (coded(400, "ContainerGroupQuotaReached", "quota exceeded"), ErrorKind::Quota, "Quotas"),
-            (coded(400, "InaccessibleImage", "no access"), ErrorKind::Refused, "AcrPull"),
+            (coded(400, "InaccessibleImage", "no access"), ErrorKind::Image, "AcrPull"),
+            (coded(409, "RegistryErrorResponse", "m"), ErrorKind::Transient, "again"),
+            (coded(409, "ContainerGroupTransitioning", "m"), ErrorKind::Transient, "again"),
             (coded(409, "MissingSubscriptionRegistration", "m"), ErrorKind::Refused, "az provider register"),
             (coded(400, "InvalidOsType", "m"), ErrorKind::Refused, "message"),
         ];

@@ -100,7 +100,7 @@ mod tests {
             &Circumstances {
                 name: &AgentName::new("agent7-20261124000000-yypnqa").expect("valid"),
                 pool: &fake::pool(),
-                location: "westeurope",
+                placement: &fake::placement(settings),
                 registered: Some((17, &configuration)),
                 now: Timestamp(1_795_478_400),
             },
