@@ -13,6 +13,8 @@ pub(crate) enum Program {
     Supervisor,
     /// `stand-in-agent`
     StandInAgent,
+    /// `hostile-job`
+    HostileJob,
 }
 
 impl Program {
@@ -21,6 +23,7 @@ impl Program {
             Self::Cli => "ephemeral-agents",
             Self::Supervisor => "agent-supervisor",
             Self::StandInAgent => "stand-in-agent",
+            Self::HostileJob => "hostile-job",
         }
     }
 

@@ -5,9 +5,12 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use emulator::arm::{Identity, RoleAssignment, RoleDefinition, UserAssignedIdentity};
+use emulator::devops::{Member, Role};
 use emulator::options::{Mode, Options, RuntimeChoice};
 use emulator::{Emulator, Running, State};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::invocation::Invocation;
 use crate::programs::Program;
@@ -89,6 +92,58 @@ impl World {
     pub fn setting(&self, key: &str) -> String {
         let settings = emulator::world::settings(self.emulator());
         settings.into_iter().find(|(name, _)| *name == key).expect("a setting of that name").1
+    }
+
+    /// A user-assigned managed identity that may do this in the resource group, and is an administrator of the pool;
+    /// gives its resource id.
+    pub fn identity(&self, name: &str, actions: &[&str]) -> String {
+        let group = format!(
+            "/subscriptions/{}/resourceGroups/{}",
+            self.setting("AZURE_SUBSCRIPTION_ID"),
+            self.setting("AZURE_RESOURCE_GROUP")
+        );
+        let id = format!("{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}");
+        let identity = Identity {
+            client_id: Uuid::new_v4(),
+            principal_id: Uuid::new_v4(),
+            resource_id: id.clone(),
+            is_system_assigned: false,
+        };
+        let (principal, role) = (identity.principal_id, Uuid::new_v4().to_string());
+        let resource = UserAssignedIdentity {
+            name: name.to_owned(),
+            location: emulator::world::LOCATION.to_owned(),
+            tags: Value::Null,
+            identity,
+        };
+        let definition = RoleDefinition {
+            name: role.clone(),
+            role_name: format!("Role of {name}"),
+            actions: actions.iter().map(|&action| action.to_owned()).collect(),
+            not_actions: Vec::new(),
+            is_custom: true,
+        };
+        let assignment = RoleAssignment { name: Uuid::new_v4().to_string(), scope: group, role, principal };
+        self.emulator().change(|state| {
+            state.arm.user_assigned_identities.insert(id.to_ascii_lowercase(), resource);
+            state.arm.role_definitions.push(definition);
+            state.arm.role_assignments.push(assignment);
+            let member = Member { name: name.to_owned(), role: Role::Administrator };
+            state.devops.members.insert(principal, member);
+        });
+        id
+    }
+
+    /// Where our supervisor is.
+    pub fn supervisor() -> PathBuf {
+        Program::Supervisor.path()
+    }
+
+    /// The program `hostile-job`, where every user may run it.
+    pub fn hostile_job(&self) -> PathBuf {
+        let copy = self.folder().join("hostile-job");
+        std::fs::copy(Program::HostileJob.path(), &copy).expect("a copy of hostile-job");
+        copy
     }
 
     /// `ephemeral-agents` and these words, with the credentials of somebody who may do everything.

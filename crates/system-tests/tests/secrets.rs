@@ -1,0 +1,184 @@
+//! No secret is printed, whatever fails and however loud the logging, nor is one where others can read it: arguments,
+//! the plain part of a container group, the output of a container, the last words of a program that is killed.
+
+use serde_json::{Value, json};
+use system_tests::{Invocation, World};
+
+use nix::sys::signal::Signal;
+
+const REGISTRY_PASSWORD: &str = "planted-registry-password";
+const SECURE_VARIABLE: &str = "planted-feed-token";
+const FEDERATED_TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJwbGFudGVkIjoidG9rZW4ifQ.c2lnbmF0dXJl";
+const CERTIFICATE: &str =
+    "-----BEGIN PRIVATE KEY-----\nplanted+private+key+of+a+certificate\n-----END PRIVATE KEY-----\n";
+
+/// A world, and `provision` in it with a secret in every setting that takes one, at the loudest.
+struct Planted {
+    world: World,
+    secrets: Vec<String>,
+}
+
+impl Planted {
+    async fn start() -> Self {
+        let world = World::start_with(&[("sleeper", "exec sleep 600"), ("echo", "env; exit 3")]).await;
+        let (token, key) = (world.setting("AZURE_DEVOPS_EXT_PAT"), world.setting("AZURE_CLIENT_SECRET"));
+        let basic = base64(format!(":{token}").as_bytes());
+        let planted = [REGISTRY_PASSWORD, SECURE_VARIABLE, FEDERATED_TOKEN, "planted+private+key"];
+        let mut secrets = planted.map(str::to_owned).to_vec();
+        secrets.extend([token, key, basic]);
+        Self { world, secrets }
+    }
+
+    fn provision(&self) -> Invocation {
+        self.world
+            .provision()
+            .and("verbose", "")
+            .and("verbose", "")
+            .and("registry-user", "puller")
+            .and("secure-env", "FEED_TOKEN")
+            .and("timeout-agent-online", "1")
+            .env("FEED_TOKEN", SECURE_VARIABLE)
+            .env("EPHEMERAL_AGENTS_REGISTRY_PASSWORD", REGISTRY_PASSWORD)
+    }
+
+    fn assert_hidden(&self, text: &str, where_: &str) {
+        for secret in &self.secrets {
+            assert!(!text.contains(secret.as_str()), "{secret} in {where_}:\n{text}");
+        }
+    }
+}
+
+/// Base64 as the credentials of a request have it.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let group = chunk.iter().fold(0u32, |group, byte| group << 8 | u32::from(*byte));
+        let group = group << (8 * (3 - chunk.len()));
+        let letters = (0..=chunk.len()).map(|index| (group >> (18 - 6 * index) & 63) as usize);
+        text.extend(letters.map(|index| char::from(LETTERS[index])));
+    }
+    text
+}
+
+/// A way to fail at each stage, as a knob with its value, or an option.
+fn failures() -> Vec<(&'static str, Value)> {
+    vec![
+        ("http.not-json", json!({"path": "/pools", "count": 1})),
+        ("http.throttle", json!({"path": "/usages", "count": 1})),
+        ("http.unavailable", json!({"path": "/oauth2/", "count": 20})),
+        ("http.unavailable", json!({"path": "/agents", "method": "POST", "status": 500})),
+        ("http.lose-reply", json!({"path": "/containerGroups/", "method": "PUT"})),
+        ("http.lose-reply", json!({"path": "/containerGroups/", "method": "DELETE"})),
+        ("arm.capacity", json!(true)),
+        ("arm.capacity", json!({"late": true})),
+        ("arm.quota", json!(0)),
+        ("arm.registry-error", json!(9)),
+        ("arm.image-inaccessible", json!(9)),
+        ("arm.container-exits", json!(1)),
+        ("entra.clock-skew-seconds", json!(86_400)),
+    ]
+}
+
+#[tokio::test]
+async fn whatever_fails_no_secret_is_printed() {
+    let planted = Planted::start().await;
+    let mut loud = 0;
+    for (knob, value) in failures() {
+        planted.world.fault(knob, value.clone());
+        let printed = planted.provision().with("image", "registry.test/sleeper:1").run().await;
+        planted.world.mend(knob);
+        assert!(printed.talk.len() > 20, "it is loud: {}", printed.said());
+        loud += usize::from(printed.code != Some(0));
+        planted.assert_hidden(&printed.said(), &format!("what it printed with {knob} at {value}"));
+    }
+    assert!(loud >= failures().len() - 2, "nearly all of these are failures: {loud}");
+    planted.world.nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_container_that_prints_its_secrets_shows_none_of_them() {
+    let planted = Planted::start().await;
+    for registration in ["jit", "token"] {
+        let echo =
+            planted.provision().with("image", "registry.test/echo:1").with("registration", registration);
+        for invocation in [echo.clone(), echo.env("TF_BUILD", "True")] {
+            let printed = invocation.run().await;
+            assert!(printed.said().contains("AZP_POOL="), "the container's log is shown: {}", printed.said());
+            planted.assert_hidden(&printed.said(), "the log that it showed");
+        }
+    }
+    planted.world.nothing_left().await;
+}
+
+#[tokio::test]
+async fn other_credentials_are_as_safe() {
+    let planted = Planted::start().await;
+    let file = |name: &str, text: &str| {
+        let path = planted.world.folder().join(name);
+        std::fs::write(&path, text).expect("a file");
+        path.display().to_string()
+    };
+    let without_secret = planted.provision().env("AZURE_CLIENT_SECRET", "");
+    let federated =
+        without_secret.clone().env("AZURE_FEDERATED_TOKEN_FILE", &file("federated", FEDERATED_TOKEN));
+    let certificate = without_secret.env("AZURE_CLIENT_CERTIFICATE_PATH", &file("pem", CERTIFICATE));
+    let bearer = planted.provision().and("token-file", &file("bearer", FEDERATED_TOKEN));
+    for invocation in [federated, certificate, bearer] {
+        let printed = invocation.run().await;
+        assert_eq!(printed.code, Some(1), "{}", printed.said());
+        planted.assert_hidden(&printed.said(), "what it printed");
+    }
+    planted.world.nothing_left().await;
+}
+
+#[tokio::test]
+async fn no_secret_is_an_argument_or_a_plain_part_of_the_container_group() {
+    let planted = Planted::start().await;
+    let sleeper =
+        planted.provision().with("image", "registry.test/sleeper:1").with("timeout-agent-online", "60");
+    let mut started = sleeper.start();
+    started.until("container Running").await;
+    let arguments = std::fs::read(format!("/proc/{}/cmdline", started.id())).expect("it runs");
+    planted.assert_hidden(&String::from_utf8_lossy(&arguments), "its arguments");
+    let shown = planted.world.emulator().read(|state| {
+        let group = state.arm.container_groups.values().next().expect("a group");
+        json!({"tags": group.tags, "properties": without_secure_values(group.properties.clone())})
+    });
+    planted.assert_hidden(&shown.to_string(), "the plain part of the container group");
+    started.signal(Signal::SIGINT);
+    assert_eq!(started.end().await.code, Some(130));
+    planted.world.nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_program_that_is_killed_says_no_secret() {
+    let planted = Planted::start().await;
+    let sleeper =
+        planted.provision().with("image", "registry.test/sleeper:1").with("timeout-agent-online", "60");
+    for signal in [Signal::SIGABRT, Signal::SIGQUIT] {
+        let mut started = sleeper.start();
+        started.until("container Running").await;
+        started.signal(signal);
+        let printed = started.end().await;
+        assert_eq!(printed.code, None, "{}", printed.said());
+        planted.assert_hidden(&printed.said(), "its last words");
+    }
+    assert!(!planted.world.folder().join("core").exists());
+}
+
+/// What the service shows of a group: everything but what it never gives back.
+fn without_secure_values(mut value: Value) -> Value {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(object) => {
+                object.retain(|key, _| !["secureValue", "password"].contains(&key.as_str()));
+                object.values_mut().for_each(strip);
+            }
+            Value::Array(array) => array.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    strip(&mut value);
+    value
+}
