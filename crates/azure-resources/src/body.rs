@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use crate::container_groups::AGENT_CONTAINER;
 use crate::{
-    ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, OperatingSystem, Priority,
-    RegistryCredential, RegistryLogin,
+    ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, LogAnalytics, OperatingSystem,
+    Priority, RegistryCredential, RegistryLogin,
 };
 
 /// What stands for a secret where people look.
@@ -58,6 +58,10 @@ impl ContainerGroupSpec {
         }
         if let Some(registry) = &self.registry {
             properties["imageRegistryCredentials"] = json!([registry_credential(registry, show)]);
+        }
+        if let Some(LogAnalytics { workspace, key }) = &self.log_analytics {
+            properties["diagnostics"] =
+                json!({"logAnalytics": {"workspaceId": workspace, "workspaceKey": show(key)}});
         }
         if self.priority == Priority::Spot {
             properties["priority"] = json!("Spot");
@@ -144,8 +148,8 @@ mod tests {
     use serde_json::json;
 
     use crate::{
-        ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, OperatingSystem, Priority,
-        RegistryCredential, RegistryLogin, SubnetId, UserAssignedIdentity,
+        ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, LogAnalytics,
+        OperatingSystem, Priority, RegistryCredential, RegistryLogin, SubnetId, UserAssignedIdentity,
     };
 
     fn small() -> ContainerGroupSpec {
@@ -164,6 +168,7 @@ mod tests {
             system_assigned_identity: false,
             zone: None,
             priority: Priority::Regular,
+            log_analytics: None,
         }
     }
 
@@ -189,6 +194,10 @@ mod tests {
                 UserAssignedIdentity { resource_id: "/take-down".to_owned(), access: IdentityAccess::User },
             ],
             zone: Some("1".to_owned()),
+            log_analytics: Some(LogAnalytics {
+                workspace: "w".to_owned(),
+                key: Secret::new("pl4nted-workspace-key"),
+            }),
             ..small()
         }
     }
@@ -225,6 +234,7 @@ mod tests {
             "zones": ["1"],
             "identity": {"type": "UserAssigned", "userAssignedIdentities": {"/pull": {}, "/take-down": {}}},
             "properties": {
+                "diagnostics": {"logAnalytics": {"workspaceId": "w", "workspaceKey": "***"}},
                 "osType": "Linux",
                 "restartPolicy": "Never",
                 "containers": [{"name": "agent", "properties": {
@@ -253,10 +263,10 @@ mod tests {
     #[test]
     fn secrets_are_sent_and_not_shown() {
         let (sent, shown) = (full().to_json(&tags()), full().to_masked_json(&tags()));
-        assert_eq!(sent.to_string().matches("pl4nted").count(), 2);
+        assert_eq!(sent.to_string().matches("pl4nted").count(), 3);
         let shown = format!("{shown} {:?}", full());
         assert!(!shown.contains("pl4nted"), "{shown}");
-        assert_eq!(full().secrets().count(), 2);
+        assert_eq!(full().secrets().count(), 3);
     }
 
     #[test]

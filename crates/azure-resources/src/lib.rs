@@ -26,8 +26,8 @@ pub use manager::ResourceManager;
 pub use network::{Subnet, SubnetId};
 pub use operation::{Operation, OperationStatus};
 pub use spec::{
-    ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, OperatingSystem, Priority,
-    RegistryCredential, RegistryLogin, UserAssignedIdentity,
+    ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, LogAnalytics, OperatingSystem,
+    Priority, RegistryCredential, RegistryLogin, UserAssignedIdentity,
 };
 pub use subscription::{ResourceGroupInfo, Subscription, SubscriptionInfo, Usage, same_location};
 pub use view::{ContainerGroupView, ContainerState, ContainerView, Event};

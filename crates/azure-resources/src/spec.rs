@@ -36,6 +36,17 @@ pub struct ContainerGroupSpec {
     pub zone: Option<String>,
     /// Regular or spot.
     pub priority: Priority,
+    /// Where what the container prints is kept when the group is gone.
+    pub log_analytics: Option<LogAnalytics>,
+}
+
+/// A Log Analytics workspace. What the container prints is found there in the table `ContainerInstanceLog_CL`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogAnalytics {
+    /// The workspace's id.
+    pub workspace: String,
+    /// One of its keys.
+    pub key: Secret,
 }
 
 /// What an image runs on.
@@ -128,6 +139,6 @@ impl ContainerGroupSpec {
             RegistryLogin::Password { password, .. } => Some(password),
             RegistryLogin::Identity(_) => None,
         });
-        environment.chain(registry)
+        environment.chain(registry).chain(self.log_analytics.iter().map(|workspace| &workspace.key))
     }
 }

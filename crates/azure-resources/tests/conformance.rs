@@ -26,6 +26,7 @@ fn spec(location: &str) -> ContainerGroupSpec {
         system_assigned_identity: false,
         zone: None,
         priority: Priority::Regular,
+        log_analytics: None,
     }
 }
 

@@ -233,6 +233,7 @@ fn masker(environment: &Environment) -> Masker {
         "AZURE_DEVOPS_EXT_PAT",
         "SYSTEM_ACCESSTOKEN",
         "EPHEMERAL_AGENTS_REGISTRY_PASSWORD",
+        "EPHEMERAL_AGENTS_LOG_ANALYTICS_KEY",
     ] {
         if let Some(secret) = environment.secret(name) {
             masker.add(&secret);

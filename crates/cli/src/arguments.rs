@@ -255,6 +255,10 @@ pub(crate) struct ContainerArguments {
     /// Tag of the container group, name=value; may be repeated
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Container")]
     pub(crate) tag: Vec<String>,
+    /// Log Analytics workspace that keeps what the container prints, also when the group is gone: its id; the key is in
+    /// `EPHEMERAL_AGENTS_LOG_ANALYTICS_KEY`
+    #[arg(long, value_name = "ID", help_heading = "Container")]
+    pub(crate) log_analytics_workspace: Option<String>,
     /// Certificates (PEM) that the agent trusts besides its image's
     #[arg(long, value_name = "FILE", help_heading = "Container")]
     pub(crate) agent_ca_file: Option<PathBuf>,

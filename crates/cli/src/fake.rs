@@ -59,6 +59,7 @@ pub(crate) fn settings() -> ProvisionSettings {
             environment: BTreeMap::new(),
             secure_environment: BTreeMap::new(),
             agent_ca: None,
+            log_analytics: None,
         },
         life: Life {
             online_timeout: Some(Duration::from_mins(4)),

@@ -7,6 +7,7 @@ use system_tests::{Invocation, World};
 use nix::sys::signal::Signal;
 
 const REGISTRY_PASSWORD: &str = "planted-registry-password";
+const WORKSPACE_KEY: &str = "planted-workspace-key";
 const SECURE_VARIABLE: &str = "planted-feed-token";
 const FEDERATED_TOKEN: &str = "eyJhbGciOiJub25lIn0.eyJwbGFudGVkIjoidG9rZW4ifQ.c2lnbmF0dXJl";
 const CERTIFICATE: &str =
@@ -26,7 +27,8 @@ impl Planted {
         let world = World::start_with(&[("sleeper", "exec sleep 600"), ("echo", ECHO)]).await;
         let (token, key) = (world.setting("AZURE_DEVOPS_EXT_PAT"), world.setting("AZURE_CLIENT_SECRET"));
         let basic = base64(format!(":{token}").as_bytes());
-        let planted = [REGISTRY_PASSWORD, SECURE_VARIABLE, FEDERATED_TOKEN, "planted+private+key"];
+        let planted =
+            [REGISTRY_PASSWORD, WORKSPACE_KEY, SECURE_VARIABLE, FEDERATED_TOKEN, "planted+private+key"];
         let mut secrets = planted.map(str::to_owned).to_vec();
         secrets.extend([token, key, basic]);
         Self { world, secrets }
@@ -40,6 +42,8 @@ impl Planted {
             .and("registry-user", "puller")
             .and("secure-env", "FEED_TOKEN")
             .and("timeout-agent-online", "1")
+            .and("log-analytics-workspace", "00000000-1111-2222-3333-444444444444")
+            .env("EPHEMERAL_AGENTS_LOG_ANALYTICS_KEY", WORKSPACE_KEY)
             .env("FEED_TOKEN", SECURE_VARIABLE)
             .env("EPHEMERAL_AGENTS_REGISTRY_PASSWORD", REGISTRY_PASSWORD)
     }
@@ -179,7 +183,7 @@ fn without_secure_values(mut value: Value) -> Value {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(object) => {
-                object.retain(|key, _| !["secureValue", "password"].contains(&key.as_str()));
+                object.retain(|key, _| !["secureValue", "password", "workspaceKey"].contains(&key.as_str()));
                 object.values_mut().for_each(strip);
             }
             Value::Array(array) => array.iter_mut().for_each(strip),

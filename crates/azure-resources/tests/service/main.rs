@@ -82,6 +82,7 @@ fn spec() -> ContainerGroupSpec {
         system_assigned_identity: false,
         zone: None,
         priority: Priority::Regular,
+        log_analytics: None,
     }
 }
 

@@ -37,11 +37,26 @@ pub(super) fn cloud(text: &str) -> Result<Cloud, Refused> {
     }
 }
 
+fn is_guid(text: &str) -> bool {
+    let groups: Vec<_> = text.split('-').map(str::len).collect();
+    text.chars().all(|c| c.is_ascii_hexdigit() || c == '-') && groups == [8, 4, 4, 4, 12]
+}
+
+/// A Log Analytics workspace's id.
+pub(super) fn workspace(text: String) -> Result<String, Refused> {
+    if is_guid(&text) {
+        return Ok(text);
+    }
+    refused(
+        format!("is {text:?}, which is no id of a workspace"),
+        "give its workspace id, not its name or resource id; `az monitor log-analytics workspace show --query customerId` \
+         prints it",
+    )
+}
+
 /// A subscription's id.
 pub(super) fn subscription(text: String) -> Result<String, Refused> {
-    let groups: Vec<_> = text.split('-').map(str::len).collect();
-    let hexadecimal = text.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    if hexadecimal && groups == [8, 4, 4, 4, 12] {
+    if is_guid(&text) {
         Ok(text)
     } else {
         refused(

@@ -214,6 +214,17 @@ pub(crate) struct Container {
     pub(crate) secure_environment: BTreeMap<String, Secret>,
     /// Certificates that the agent trusts besides its image's, PEM.
     pub(crate) agent_ca: Option<Vec<u8>>,
+    /// Who keeps what it prints.
+    pub(crate) log_analytics: Option<LogAnalytics>,
+}
+
+/// A Log Analytics workspace.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct LogAnalytics {
+    /// Its id.
+    pub(crate) workspace: String,
+    /// One of its keys.
+    pub(crate) key: Secret,
 }
 
 /// What may stand in, in this order, for what was asked for where there is no room for that.
@@ -359,6 +370,7 @@ impl ProvisionSettings {
         if let Registry::Password { password, .. } = &self.container.registry {
             secrets.push(password.clone());
         }
+        secrets.extend(self.container.log_analytics.iter().map(|workspace| workspace.key.clone()));
         secrets
     }
 }

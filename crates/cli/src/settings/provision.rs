@@ -8,8 +8,8 @@ use redact::Secret;
 use super::connection::{certificates, read_azure, read_devops, secret_variable};
 use super::environment::Environment;
 use super::{
-    AzureCredential, Container, DevOps, DevOpsCredential, Fallbacks, Identity, Life, NameChoice, Network, Os,
-    Problems, ProvisionSettings, Registration, Registry, TakeDown, checks,
+    AzureCredential, Container, DevOps, DevOpsCredential, Fallbacks, Identity, Life, LogAnalytics,
+    NameChoice, Network, Os, Problems, ProvisionSettings, Registration, Registry, TakeDown, checks,
 };
 use crate::arguments::{
     AgentArguments, ContainerArguments, Global, LifeArguments, OsArgument, PlaceArguments,
@@ -24,6 +24,9 @@ const KEEP_FOR_S: u64 = 86_400;
 
 /// Resource Manager takes 50 tags; ours are seven.
 const OWN_TAGS_MOST: usize = 43;
+
+/// Holds a key of the Log Analytics workspace.
+const LOG_ANALYTICS_KEY: &str = "EPHEMERAL_AGENTS_LOG_ANALYTICS_KEY";
 
 /// Holds the registry's password.
 const REGISTRY_PASSWORD: &str = "EPHEMERAL_AGENTS_REGISTRY_PASSWORD";
@@ -172,6 +175,7 @@ fn container(
     let variables = variables(&given.env, problems);
     let secure_environment = secure_variables(&given.secure_env, environment, problems);
     let agent_ca = certificates("agent-ca-file", given.agent_ca_file.as_deref(), problems);
+    let log_analytics = log_analytics(given, environment, problems);
     Some(Container {
         image: image?,
         registry: registry?,
@@ -186,7 +190,24 @@ fn container(
         environment: variables,
         secure_environment,
         agent_ca: agent_ca?,
+        log_analytics,
     })
+}
+
+/// The workspace that keeps what the container prints. A key alone may be meant for another command.
+fn log_analytics(
+    given: &ContainerArguments,
+    environment: &Environment,
+    problems: &mut Problems,
+) -> Option<LogAnalytics> {
+    let key = secret_variable(LOG_ANALYTICS_KEY, environment, problems);
+    let workspace = given.log_analytics_workspace.clone()?;
+    let workspace = problems.check("log-analytics-workspace", checks::workspace(workspace))?;
+    let Some(key) = key else {
+        problems.add(LOG_ANALYTICS_KEY, "is missing, although log-analytics-workspace is given", "set it");
+        return None;
+    };
+    Some(LogAnalytics { workspace, key })
 }
 
 fn registry(

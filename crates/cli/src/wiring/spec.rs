@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use azure_resources::{
-    ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, OperatingSystem, Priority,
-    RegistryCredential, RegistryLogin, SubnetId, UserAssignedIdentity,
+    ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, LogAnalytics, OperatingSystem,
+    Priority, RegistryCredential, RegistryLogin, SubnetId, UserAssignedIdentity,
 };
 
 use crate::provision::plan::{GroupPlan, PlannedIdentity};
@@ -44,6 +44,10 @@ pub(super) fn spec(plan: &GroupPlan, subscription: &str) -> ContainerGroupSpec {
             .any(|planned| planned.identity == Identity::SystemAssigned),
         zone: container.zone.clone(),
         priority: Priority::Regular,
+        log_analytics: container.log_analytics.as_ref().map(|workspace| LogAnalytics {
+            workspace: workspace.workspace.clone(),
+            key: workspace.key.clone(),
+        }),
     }
 }
 
@@ -150,9 +154,16 @@ mod tests {
             password: Secret::new("planted-password"),
         };
         settings.container.secure_environment.insert("FEED".to_owned(), Secret::new("planted-feed"));
+        settings.container.log_analytics = Some(crate::settings::LogAnalytics {
+            workspace: "a-workspace".to_owned(),
+            key: Secret::new("planted-workspace-key"),
+        });
         let body = body(&settings).to_string();
         assert!(
-            body.contains("FEED") && body.contains("AZP_JIT_CONFIG") && body.contains("puller"),
+            body.contains("FEED")
+                && body.contains("a-workspace")
+                && body.contains("AZP_JIT_CONFIG")
+                && body.contains("puller"),
             "{body}"
         );
         assert!(!body.contains("planted"), "{body}");
