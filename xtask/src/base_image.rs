@@ -1,4 +1,4 @@
-//! The agent image of demo and tests: a root filesystem of this very system, and our supervisor as first process.
+//! The agent image of demo and tests, on a root filesystem of this very system, so that what was built here runs there.
 //!
 //! No image is pulled: the filesystem comes from the system's own package archive, and is kept between runs.
 
@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 
 use crate::binaries::Binaries;
 use crate::engine::Engine;
+use crate::image;
 use crate::machine;
 use crate::programs::{execute, output, target};
 
@@ -19,23 +20,22 @@ const PACKAGES: &str = "ca-certificates,curl";
 
 /// Builds the agent image, on `base` if one is given, and gives its name.
 pub(crate) fn build(engine: &Engine, binaries: &Binaries, base: Option<&str>) -> Result<String> {
-    let base = match base {
-        Some(base) => base.to_owned(),
-        None => root_filesystem(engine)?,
+    let base = find_or_make(engine, base)?;
+    let supervisor = binaries.path("agent-supervisor");
+    let recipe = image::Recipe {
+        target: "basic",
+        base: &base,
+        supervisor: &supervisor,
+        tag: AGENT_IMAGE,
+        build_arguments: &[],
     };
-    let context = target().join("demo-image");
-    std::fs::create_dir_all(&context)?;
-    std::fs::copy(binaries.path("agent-supervisor"), context.join("agent-supervisor"))?;
-    let dockerfile = format!(
-        "FROM {base}\n\
-         RUN id agent >/dev/null 2>&1 || useradd --create-home --shell /bin/bash agent\n\
-         COPY agent-supervisor /usr/local/bin/agent-supervisor\n\
-         ENTRYPOINT [\"/usr/local/bin/agent-supervisor\"]\n"
-    );
-    std::fs::write(context.join("Dockerfile"), dockerfile)?;
-    output(engine.docker(&["build", "--quiet", "--tag", AGENT_IMAGE]).arg(&context))
-        .context("building the agent image")?;
+    image::build(engine, &recipe)?;
     Ok(AGENT_IMAGE.to_owned())
+}
+
+/// The base image: the given one, or a root filesystem of this system.
+pub(crate) fn find_or_make(engine: &Engine, base: Option<&str>) -> Result<String> {
+    base.map_or_else(|| root_filesystem(engine), |base| Ok(base.to_owned()))
 }
 
 /// Imports a minimal root filesystem of this machine's own release, so that what was built here runs there.

@@ -12,6 +12,7 @@ mod ci;
 mod demo;
 mod emulator;
 mod engine;
+mod image;
 mod machine;
 mod programs;
 mod test;
@@ -38,6 +39,8 @@ enum Command {
     Ci,
     /// Check what the compiler cannot: the walls between crates, forbidden words, files that grew too long
     Tidy,
+    /// Build the agent image
+    Image(image::Options),
     /// Measure, and compare with what we promise
     Bench(bench::Options),
 }
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
+        Command::Image(options) => image::run(&options),
         Command::Bench(options) => bench::run(&options),
     };
     match done {
