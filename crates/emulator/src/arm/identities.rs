@@ -62,7 +62,7 @@ impl super::State {
         let mut groups = self.container_groups.values();
         let group = groups.find(|group| match key {
             Some(key) => group.identity_token == key,
-            None => group.address == Some(address),
+            None => group.service_address == Some(address),
         })?;
         Some(GroupIdentities { started: group.started, identities: group.identities.clone() })
     }

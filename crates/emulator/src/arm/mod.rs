@@ -5,6 +5,7 @@
     reason = "what answers a call has one signature, also where it never refuses"
 )]
 
+mod addresses;
 pub mod container_groups;
 
 mod gate;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
+pub(crate) use addresses::network_of;
 pub use container_groups::ContainerGroup;
 pub use identities::{GroupIdentities, Identity, UserAssignedIdentity};
 pub use networks::{Subnet, VirtualNetwork};

@@ -39,6 +39,9 @@ pub struct Subnet {
     pub address_prefix: String,
     /// The services it is delegated to.
     pub delegations: Vec<String>,
+    /// Id of the NAT gateway by which it may call out.
+    #[serde(default)]
+    pub nat_gateway: Option<String>,
 }
 
 impl VirtualNetwork {
@@ -55,6 +58,7 @@ impl VirtualNetwork {
                 name: "azure-devops-agents".to_owned(),
                 address_prefix: "10.10.254.0/23".to_owned(),
                 delegations: vec![DELEGATE.to_owned()],
+                nat_gateway: None,
             }],
         }
     }
@@ -106,6 +110,9 @@ fn show_subnet(state: &crate::State, network: &VirtualNetwork, subnet: &Subnet) 
         "provisioningState": "Succeeded", "addressPrefix": subnet.address_prefix, "delegations": delegations,
         "privateEndpointNetworkPolicies": "Disabled", "privateLinkServiceNetworkPolicies": "Enabled",
     });
+    if let Some(gateway) = &subnet.nat_gateway {
+        properties["natGateway"] = json!({"id": gateway});
+    }
     if is_used(state, &id) {
         properties["serviceAssociationLinks"] = json!([{
             "name": "acisal", "id": format!("{id}/serviceAssociationLinks/acisal"),
@@ -160,6 +167,7 @@ fn parse_subnet(body: &Value, name: &str) -> Result<Subnet, Refusal> {
         name: name.to_owned(),
         address_prefix: prefix.to_owned(),
         delegations: delegations.map(str::to_owned).collect(),
+        nat_gateway: properties["natGateway"]["id"].as_str().map(str::to_owned),
     })
 }
 

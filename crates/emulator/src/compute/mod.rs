@@ -22,7 +22,9 @@ use uuid::Uuid;
 
 use kept_output::KeptOutput;
 use log_buffer::LogBuffer;
-pub(crate) use specification::{ContainerSpecification, GroupSpecification, Mount, Volume};
+pub(crate) use specification::{
+    ContainerSpecification, GroupNetwork, GroupSpecification, JoinedNetwork, Mount, RegistryLogin, Volume,
+};
 
 use crate::arm::container_groups::{self, Report};
 use crate::faults::{Faults, Knob};
@@ -217,7 +219,8 @@ fn specification(emulator: &Emulator, key: Uuid) -> Option<GroupSpecification> {
             // Processes share our address, so the path says which group asks.
             Engine::Process(_) => format!("{}/identity/{}", emulator.identity_url, group.identity_token),
         };
-        let mut specification = container_groups::specification(group, &host);
+        let network = arm::network_of(state, group);
+        let mut specification = container_groups::specification(group, &host, network);
         if let Some(words) = misbehaviour(&state.faults, &group.name) {
             for container in &mut specification.containers {
                 container.environment.push((MISBEHAVE.to_owned(), words.clone()));

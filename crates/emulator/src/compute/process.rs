@@ -131,7 +131,7 @@ fn prepare(emulator: &Emulator, processes: &Processes, key: Uuid) -> Option<Grou
         report(emulator, key, Report::StartFailed { container, message });
         return None;
     }
-    report(emulator, key, Report::Prepared { address: None });
+    report(emulator, key, Report::Prepared);
     Some(group)
 }
 

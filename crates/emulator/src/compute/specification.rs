@@ -12,12 +12,48 @@ pub(crate) struct GroupSpecification {
     pub(crate) containers: Vec<ContainerSpecification>,
     /// Its volumes.
     pub(crate) volumes: Vec<Volume>,
+    /// What it is connected to.
+    pub(crate) network: GroupNetwork,
+    /// As whom images are fetched, by registry.
+    pub(crate) registry_logins: Vec<RegistryLogin>,
+}
+
+/// What a group is connected to.
+pub(crate) struct GroupNetwork {
+    /// The virtual network that it has joined.
+    pub(crate) joined: Option<JoinedNetwork>,
+    /// Whether it may call out.
+    pub(crate) has_way_out: bool,
+    /// Name servers in place of the usual ones.
+    pub(crate) dns_servers: Vec<String>,
+}
+
+/// A virtual network, and a group's place in it.
+pub(crate) struct JoinedNetwork {
+    /// Id of the network.
+    pub(crate) network: String,
+    /// The part of its address space that the subnet lies in.
+    pub(crate) address_space: String,
+    /// The group's own address.
+    pub(crate) address: std::net::IpAddr,
+}
+
+/// A user of a registry.
+pub(crate) struct RegistryLogin {
+    /// The registry's host.
+    pub(crate) server: String,
+    /// The name.
+    pub(crate) user: String,
+    /// The password.
+    pub(crate) password: String,
 }
 
 /// A container to run.
 pub(crate) struct ContainerSpecification {
     /// Its name.
     pub(crate) name: String,
+    /// Whether it has to end before the others start.
+    pub(crate) is_init: bool,
     /// Its image.
     pub(crate) image: String,
     /// What to run in place of what the image says; empty: what the image says.

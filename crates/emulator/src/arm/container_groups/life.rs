@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::Due;
 use super::super::operations::{self, Status};
+use super::super::{Due, addresses};
 use super::{
     ContainerGroup, Departed, Ended, Event, Phase, ProvisioningState, Report, Step, admission, show,
 };
@@ -35,6 +35,11 @@ fn provisioning_time(state: &State) -> Duration {
 
 /// Begins to provision an accepted group.
 pub(super) fn provision(state: &mut State, key: Uuid) {
+    let placed = state.arm.container_groups.values().find(|group| group.key == key);
+    let address = placed.and_then(|group| addresses::free_address(state, group));
+    if let Some(group) = find(state, key) {
+        group.address = address;
+    }
     let whole = provisioning_time(state);
     later(state, whole / 2, key, Step::Place);
     later(state, whole, key, Step::Ready);
@@ -102,10 +107,7 @@ pub(crate) fn observe(state: &mut State, key: Uuid, report: Report) {
             note_of(group, &container, now, "Normal", "Pulled", "Successfully pulled image");
         }
         Report::PullFailed { container, message } => pull_failed(state, key, &container, &message),
-        Report::Prepared { address } => {
-            group.address = address;
-            run_next(state, key);
-        }
+        Report::Prepared => run_next(state, key),
         Report::Started { container, address } => {
             started(group, &container, address, now);
             let name = group.name.clone();
@@ -125,7 +127,7 @@ fn started(
     now: jiff::Timestamp,
 ) {
     group.started.get_or_insert(now);
-    group.address = address.or(group.address);
+    group.service_address = address.or(group.service_address);
     if let Some(container) = group.container_mut(container) {
         container.phase = Phase::Running { since: now };
         note(&mut container.events, now, "Normal", "Started", "Started container");

@@ -66,8 +66,11 @@ pub struct ContainerGroup {
     pub created: Timestamp,
     /// When its first container started.
     pub started: Option<Timestamp>,
-    /// Its address, once it has one.
+    /// Its address in its subnet, if it has joined one.
     pub address: Option<IpAddr>,
+    /// The address under which its containers call the emulator, where they have one of their own.
+    #[serde(default)]
+    pub service_address: Option<IpAddr>,
     /// Whether it was stopped.
     pub is_stopped: bool,
     /// Its init containers in order, then its containers.
@@ -211,16 +214,13 @@ pub enum Report {
         /// Why.
         message: String,
     },
-    /// The group has a place, and an address if it has one of its own.
-    Prepared {
-        /// The address.
-        address: Option<IpAddr>,
-    },
+    /// The group has a place.
+    Prepared,
     /// A container started.
     Started {
         /// Which.
         container: String,
-        /// The address that the group has now, where it has one of its own.
+        /// The address under which it calls the emulator, where it has one of its own.
         address: Option<IpAddr>,
     },
     /// A container could not be started.

@@ -220,6 +220,7 @@ fn build(
         created: state.now,
         started: None,
         address: None,
+        service_address: None,
         is_stopped: false,
         containers,
         events: Vec::new(),

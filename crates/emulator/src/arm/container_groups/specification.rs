@@ -4,21 +4,35 @@ use base64::Engine as _;
 use serde_json::Value;
 
 use super::ContainerGroup;
-use crate::compute::{ContainerSpecification, GroupSpecification, Mount, Volume};
+use crate::compute::{
+    ContainerSpecification, GroupNetwork, GroupSpecification, Mount, RegistryLogin, Volume,
+};
 
 /// The name under which clients in a group find the managed identity endpoint.
 const IDENTITY_HOST: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
 
 /// Reads it out of the accepted properties. `identity_host` is where the managed identity endpoint is for this group.
-pub(crate) fn specification(group: &ContainerGroup, identity_host: &str) -> GroupSpecification {
+pub(crate) fn specification(
+    group: &ContainerGroup,
+    identity_host: &str,
+    network: GroupNetwork,
+) -> GroupSpecification {
     let list = |name: &str| group.properties[name].as_array().map(Vec::as_slice).unwrap_or_default();
     let host = (!group.identities.is_empty()).then_some(identity_host);
-    let containers = list("initContainers").iter().chain(list("containers"));
+    let init = list("initContainers").iter().map(|container| (container, true));
+    let containers = init.chain(list("containers").iter().map(|container| (container, false)));
     GroupSpecification {
         key: group.key,
         name: group.name.clone(),
-        containers: containers.map(|container| container_specification(container, host)).collect(),
+        containers: containers
+            .map(|(container, is_init)| ContainerSpecification {
+                is_init,
+                ..container_specification(container, host)
+            })
+            .collect(),
         volumes: list("volumes").iter().map(volume).collect(),
+        network,
+        registry_logins: list("imageRegistryCredentials").iter().filter_map(registry_login).collect(),
     }
 }
 
@@ -37,6 +51,7 @@ fn container_specification(container: &Value, identity_host: Option<&str>) -> Co
     let mounts = properties["volumeMounts"].as_array().into_iter().flatten();
     ContainerSpecification {
         name: text(&container["name"]),
+        is_init: false,
         image: text(&properties["image"]),
         command: properties["command"].as_array().into_iter().flatten().map(text).collect(),
         environment,
@@ -50,6 +65,12 @@ fn container_specification(container: &Value, identity_host: Option<&str>) -> Co
             })
             .collect(),
     }
+}
+
+/// A user and a password. An identity that pulls is a matter of the registry, which is not Azure's here.
+fn registry_login(credential: &Value) -> Option<RegistryLogin> {
+    let text = |name: &str| credential[name].as_str().map(str::to_owned);
+    Some(RegistryLogin { server: text("server")?, user: text("username")?, password: text("password")? })
 }
 
 /// Shares and repositories are empty folders here: the emulator has neither.

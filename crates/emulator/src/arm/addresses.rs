@@ -1,0 +1,107 @@
+//! Addresses in virtual networks: which one a container group gets, and what it is connected to.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::container_groups::ContainerGroup;
+use super::networks::{Subnet, VirtualNetwork};
+use crate::State;
+use crate::compute::{GroupNetwork, JoinedNetwork};
+
+/// The first addresses of a subnet are the network's, its gateway's and its name servers'.
+const FIRST: u32 = 4;
+
+/// A range of addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Range {
+    first: u32,
+    bits: u32,
+}
+
+impl Range {
+    /// Reads `10.0.0.0/16`.
+    fn parse(text: &str) -> Option<Self> {
+        let (first, bits) = text.split_once('/')?;
+        let first: Ipv4Addr = first.parse().ok()?;
+        let bits = bits.parse().ok().filter(|bits| *bits <= 32)?;
+        Some(Self { first: u32::from(first), bits })
+    }
+
+    fn size(self) -> u64 {
+        1 << (32 - self.bits)
+    }
+
+    fn covers(self, other: Self) -> bool {
+        let (first, end) = (u64::from(self.first), u64::from(self.first) + self.size());
+        u64::from(other.first) >= first && u64::from(other.first) + other.size() <= end
+    }
+
+    /// The addresses that Azure gives out: all but the first four and the last.
+    fn free_addresses(self) -> impl Iterator<Item = IpAddr> {
+        let last = u64::from(self.first) + self.size() - 1;
+        (u64::from(self.first + FIRST)..last)
+            .filter_map(|address| u32::try_from(address).ok())
+            .map(|address| IpAddr::V4(Ipv4Addr::from(address)))
+    }
+}
+
+/// The subnet that a group has joined, with its network.
+fn joined<'a>(state: &'a State, group: &ContainerGroup) -> Option<(&'a VirtualNetwork, &'a Subnet)> {
+    let id = group.subnets().next()?.to_ascii_lowercase();
+    let (network, name) = id.split_once("/subnets/")?;
+    let network = state.arm.networks.get(network)?;
+    Some((network, network.subnets.iter().find(|subnet| subnet.name.eq_ignore_ascii_case(name))?))
+}
+
+/// The address that a group gets in its subnet: the first that no other group has.
+pub(super) fn free_address(state: &State, group: &ContainerGroup) -> Option<IpAddr> {
+    let (_, subnet) = joined(state, group)?;
+    let taken: Vec<IpAddr> = state.arm.container_groups.values().filter_map(|other| other.address).collect();
+    Range::parse(&subnet.address_prefix)?.free_addresses().find(|address| !taken.contains(address))
+}
+
+/// What a group is connected to. Outside of a virtual network a group may call out, as in Azure.
+pub(crate) fn network_of(state: &State, group: &ContainerGroup) -> GroupNetwork {
+    let servers = group.properties["dnsConfig"]["nameServers"].as_array().into_iter().flatten();
+    let found = joined(state, group);
+    GroupNetwork {
+        joined: found.and_then(|(network, subnet)| {
+            Some(JoinedNetwork {
+                network: network.id.to_ascii_lowercase(),
+                address_space: address_space(network, subnet)?,
+                address: group.address?,
+            })
+        }),
+        has_way_out: found.is_none_or(|(_, subnet)| subnet.nat_gateway.is_some()),
+        dns_servers: servers.filter_map(|server| server.as_str().map(str::to_owned)).collect(),
+    }
+}
+
+/// The part of a network's address space that a subnet lies in.
+fn address_space(network: &VirtualNetwork, subnet: &Subnet) -> Option<String> {
+    let inner = Range::parse(&subnet.address_prefix)?;
+    let parts = network.properties["addressSpace"]["addressPrefixes"].as_array()?;
+    let covers = |part: &&str| Range::parse(part).is_some_and(|range| range.covers(inner));
+    parts.iter().filter_map(|part| part.as_str()).find(covers).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Range;
+
+    #[test]
+    fn azure_keeps_five_addresses_of_a_subnet() {
+        let range = Range::parse("10.10.254.0/29").expect("a range");
+        let free: Vec<_> = range.free_addresses().map(|address| address.to_string()).collect();
+        assert_eq!(free, ["10.10.254.4", "10.10.254.5", "10.10.254.6"]);
+    }
+
+    #[test]
+    fn a_range_covers_what_lies_within() {
+        let range = |text| Range::parse(text).expect("a range");
+        assert!(range("10.10.0.0/16").covers(range("10.10.254.0/23")));
+        assert!(!range("10.10.0.0/16").covers(range("10.11.0.0/24")));
+        assert!(range("0.0.0.0/0").covers(range("255.255.255.255/32")));
+        assert_eq!(Range::parse("10.0.0.0"), None);
+        assert_eq!(Range::parse("10.0.0.0/33"), None);
+    }
+}
