@@ -11,6 +11,9 @@ use crate::{
     Priority, RegistryCredential, RegistryLogin,
 };
 
+/// The volume of [`ContainerGroupSpec::lasting_folder`].
+const LASTING_VOLUME: &str = "lasting";
+
 /// What stands for a secret where people look.
 const MASK: &str = "***";
 
@@ -59,6 +62,9 @@ impl ContainerGroupSpec {
         if let Some(registry) = &self.registry {
             properties["imageRegistryCredentials"] = json!([registry_credential(registry, show)]);
         }
+        if self.lasting_folder.is_some() {
+            properties["volumes"] = json!([{"name": LASTING_VOLUME, "emptyDir": {}}]);
+        }
         if let Some(LogAnalytics { workspace, key }) = &self.log_analytics {
             properties["diagnostics"] =
                 json!({"logAnalytics": {"workspaceId": workspace, "workspaceKey": show(key)}});
@@ -80,6 +86,9 @@ impl ContainerGroupSpec {
             "resources": {"requests": {"cpu": self.cpu, "memoryInGB": self.memory_gb}},
             "environmentVariables": environment,
         });
+        if let Some(path) = &self.lasting_folder {
+            container["volumeMounts"] = json!([{"name": LASTING_VOLUME, "mountPath": path}]);
+        }
         if !self.command.is_empty() {
             container["command"] = json!(self.command);
         }
@@ -169,6 +178,7 @@ mod tests {
             zone: None,
             priority: Priority::Regular,
             log_analytics: None,
+            lasting_folder: None,
         }
     }
 
@@ -194,6 +204,7 @@ mod tests {
                 UserAssignedIdentity { resource_id: "/take-down".to_owned(), access: IdentityAccess::User },
             ],
             zone: Some("1".to_owned()),
+            lasting_folder: Some("/lasting".to_owned()),
             log_analytics: Some(LogAnalytics {
                 workspace: "w".to_owned(),
                 key: Secret::new("pl4nted-workspace-key"),
@@ -234,6 +245,7 @@ mod tests {
             "zones": ["1"],
             "identity": {"type": "UserAssigned", "userAssignedIdentities": {"/pull": {}, "/take-down": {}}},
             "properties": {
+                "volumes": [{"name": "lasting", "emptyDir": {}}],
                 "diagnostics": {"logAnalytics": {"workspaceId": "w", "workspaceKey": "***"}},
                 "osType": "Linux",
                 "restartPolicy": "Never",
@@ -241,6 +253,7 @@ mod tests {
                     "image": "registry.example/agent:1",
                     "command": ["/agent-supervisor"],
                     "resources": {"requests": {"cpu": 1.0, "memoryInGB": 1.5}},
+                    "volumeMounts": [{"name": "lasting", "mountPath": "/lasting"}],
                     "environmentVariables": [
                         {"name": "AZP_URL", "value": "https://dev.azure.com/contoso"},
                         {"name": "AZP_JIT_CONFIG", "secureValue": "***"},

@@ -19,6 +19,9 @@ pub struct ContainerGroupSpec {
     pub cpu: f64,
     /// Memory in GB (10^9 bytes; the service takes one decimal).
     pub memory_gb: f64,
+    /// An empty folder that outlives its container: what a container wrote anywhere else is gone when the service
+    /// starts it again. Not for Windows, which has none.
+    pub lasting_folder: Option<String>,
     /// The container's environment.
     pub environment: Vec<EnvironmentVariable>,
     /// How the image may be pulled; none for a public one.

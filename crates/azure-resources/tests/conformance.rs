@@ -27,6 +27,7 @@ fn spec(location: &str) -> ContainerGroupSpec {
         zone: None,
         priority: Priority::Regular,
         log_analytics: None,
+        lasting_folder: None,
     }
 }
 

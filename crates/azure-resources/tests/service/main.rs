@@ -83,6 +83,7 @@ fn spec() -> ContainerGroupSpec {
         zone: None,
         priority: Priority::Regular,
         log_analytics: None,
+        lasting_folder: None,
     }
 }
 

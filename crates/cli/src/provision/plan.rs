@@ -10,10 +10,16 @@ use redact::Secret;
 
 use super::placement::Placement;
 use crate::services::Pool;
-use crate::settings::{Container, Identity, Network, ProvisionSettings, Registration, Registry, TakeDown};
+use crate::settings::{
+    Container, Identity, Network, Os, ProvisionSettings, Registration, Registry, TakeDown,
+};
 
 /// How long after its longest life anybody may take a group down: enough for its own take-down to be over.
 const EXPIRY_MARGIN: Duration = Duration::from_mins(30);
+
+/// Where the supervisor notes that its container was used: a folder that is still there when the service starts the
+/// container again.
+pub(crate) const STATE_FOLDER: &str = "/azp-state";
 
 /// A container group as it is to be.
 #[derive(Clone)]
@@ -115,6 +121,9 @@ fn environment(settings: &ProvisionSettings, circumstances: &Circumstances<'_>) 
     set("AZP_AGENT_NAME", circumstances.name.to_string());
     set("AZP_IDLE_TIMEOUT", life.idle_timeout.as_secs().to_string());
     set("AZP_MAX_LIFETIME", life.max_lifetime.as_secs().to_string());
+    if settings.container.os == Os::Linux {
+        set("AZP_STATE", STATE_FOLDER.to_owned());
+    }
     if let Some(online) = life.online_timeout {
         set("AZP_START_TIMEOUT", online.as_secs().to_string());
     }
@@ -220,6 +229,7 @@ mod tests {
         AZP_MAX_LIFETIME=21600
         AZP_POOL=private
         AZP_START_TIMEOUT=240
+        AZP_STATE=/azp-state
         AZP_URL=https://dev.azure.com/contoso
         AZP_JIT_CONFIG=(17 secret letters)
         ");
@@ -235,6 +245,7 @@ mod tests {
         AZP_MAX_LIFETIME=21600
         AZP_POOL=private
         AZP_START_TIMEOUT=240
+        AZP_STATE=/azp-state
         AZP_URL=https://dev.azure.com/contoso
         AZ_ACI_NAME=agent7-20261124000000-yypnqa
         AZ_ACI_RG=agents
@@ -265,6 +276,7 @@ mod tests {
         AZP_IDLE_TIMEOUT=900
         AZP_MAX_LIFETIME=21600
         AZP_POOL=private
+        AZP_STATE=/azp-state
         AZP_URL=https://dev.azure.com/contoso
         AZ_ACI_NAME=agent7-20261124000000-yypnqa
         AZ_ACI_RG=agents

@@ -7,7 +7,7 @@ use azure_resources::{
     Priority, RegistryCredential, RegistryLogin, SubnetId, UserAssignedIdentity,
 };
 
-use crate::provision::plan::{GroupPlan, PlannedIdentity};
+use crate::provision::plan::{GroupPlan, PlannedIdentity, STATE_FOLDER};
 use crate::settings::{Identity, Os, Registry};
 
 /// The user's tags and, above them, ours.
@@ -33,6 +33,7 @@ pub(super) fn spec(plan: &GroupPlan, subscription: &str) -> ContainerGroupSpec {
         command: Vec::new(),
         cpu: container.cpu,
         memory_gb: container.memory_gb,
+        lasting_folder: (container.os == Os::Linux).then(|| STATE_FOLDER.to_owned()),
         environment: environment(plan),
         registry: registry(&container.registry),
         subnet,
