@@ -1,7 +1,7 @@
 //! Container groups as Docker containers. Containers and clients reach the emulator under the same address.
 //!
-//! Deviation from Azure: the containers of a group share the network of the first of them, which they lose when that one
-//! ends.
+//! Deviation from Azure: the containers of a group share the network of the first of them, which they lose when that
+//! one ends.
 
 mod containers;
 mod images;
