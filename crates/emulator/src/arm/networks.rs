@@ -39,6 +39,24 @@ pub struct Subnet {
     pub address_prefix: String,
     /// The services it is delegated to.
     pub delegations: Vec<String>,
+    /// Ids of other resources' addresses in it: network interfaces, private endpoints.
+    #[serde(default)]
+    pub ip_configurations: Vec<String>,
+}
+
+/// Addresses of each subnet that Azure keeps for itself.
+const RESERVED: u64 = 5;
+
+/// How many addresses of a subnet are taken, and how many there are.
+pub(super) fn addresses(state: &crate::State, network: &VirtualNetwork, subnet: &Subnet) -> (u64, u64) {
+    let id = format!("{}/subnets/{}", network.id, subnet.name);
+    let groups = state.arm.container_groups.values();
+    let groups =
+        groups.filter(|group| group.subnets().any(|joined| joined.eq_ignore_ascii_case(&id))).count();
+    let used = u64::try_from(groups + subnet.ip_configurations.len()).unwrap_or(u64::MAX);
+    let bits = subnet.address_prefix.rsplit_once('/').and_then(|(_, bits)| bits.parse::<u32>().ok());
+    let all = 1_u64 << 32_u32.saturating_sub(bits.unwrap_or(24));
+    (used, all.saturating_sub(RESERVED))
 }
 
 impl VirtualNetwork {
@@ -55,6 +73,7 @@ impl VirtualNetwork {
                 name: "azure-devops-agents".to_owned(),
                 address_prefix: "10.10.254.0/23".to_owned(),
                 delegations: vec![DELEGATE.to_owned()],
+                ip_configurations: Vec::new(),
             }],
         }
     }
@@ -66,6 +85,13 @@ pub(super) fn routes(router: &mut Router) {
     let one = format!("{base}/{{network}}");
     on(router, Method::GET, base, "Microsoft.Network/virtualNetworks/read", list);
     on(router, Method::GET, &one, "Microsoft.Network/virtualNetworks/read", get);
+    on(
+        router,
+        Method::GET,
+        &format!("{one}/usages"),
+        "Microsoft.Network/virtualNetworks/usages/read",
+        usages,
+    );
     on(router, Method::PUT, &one, "Microsoft.Network/virtualNetworks/write", put);
     on(router, Method::DELETE, &one, "Microsoft.Network/virtualNetworks/delete", delete);
     let subnets = format!("{one}/subnets");
@@ -106,6 +132,10 @@ fn show_subnet(state: &crate::State, network: &VirtualNetwork, subnet: &Subnet) 
         "provisioningState": "Succeeded", "addressPrefix": subnet.address_prefix, "delegations": delegations,
         "privateEndpointNetworkPolicies": "Disabled", "privateLinkServiceNetworkPolicies": "Enabled",
     });
+    if !subnet.ip_configurations.is_empty() {
+        let ids = subnet.ip_configurations.iter().map(|id| json!({"id": id}));
+        properties["ipConfigurations"] = Value::Array(ids.collect());
+    }
     if is_used(state, &id) {
         properties["serviceAssociationLinks"] = json!([{
             "name": "acisal", "id": format!("{id}/serviceAssociationLinks/acisal"),
@@ -160,6 +190,7 @@ fn parse_subnet(body: &Value, name: &str) -> Result<Subnet, Refusal> {
         name: name.to_owned(),
         address_prefix: prefix.to_owned(),
         delegations: delegations.map(str::to_owned).collect(),
+        ip_configurations: Vec::new(),
     })
 }
 
@@ -173,6 +204,23 @@ fn list(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
 
 fn get(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
     Ok(Reply::json(200, &show(state, find(state, call)?)))
+}
+
+/// How full its subnets are.
+fn usages(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
+    let network = find(state, call)?;
+    let shown: Vec<Value> = network
+        .subnets
+        .iter()
+        .map(|subnet| {
+            let (used, limit) = addresses(state, network, subnet);
+            json!({
+                "id": format!("{}/subnets/{}", network.id, subnet.name), "currentValue": used, "limit": limit,
+                "unit": "Count", "name": {"value": "SubnetSpace", "localizedValue": "Subnet size and usage"},
+            })
+        })
+        .collect();
+    Ok(Reply::json(200, &json!({"value": shown})))
 }
 
 fn put(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
@@ -248,9 +296,24 @@ fn subnet_put(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
     if is_used(state, &subnet_id) && !delegated {
         return Err(super::container_groups::delegation_missing(&subnet_id));
     }
+    let others = known.and_then(|index| network.subnets[index].ip_configurations.first());
+    if let (Some(other), Some(index)) = (others, known)
+        && network.subnets[index].delegations != subnet.delegations
+    {
+        let message = format!(
+            "Delegations of subnet {subnet_id} cannot be changed from [{}] to [{}] because it is being used by the \
+             resource {other}.",
+            network.subnets[index].delegations.join(","),
+            subnet.delegations.join(",")
+        );
+        return Err(Refusal::new(400, "SubnetDelegationsCannotChangeWhenSubnetUsedByResource", message));
+    }
     if let Some(network) = state.arm.networks.get_mut(&id(call).to_ascii_lowercase()) {
         match known {
-            Some(index) => network.subnets[index] = subnet,
+            Some(index) => {
+                let ip_configurations = std::mem::take(&mut network.subnets[index].ip_configurations);
+                network.subnets[index] = Subnet { ip_configurations, ..subnet };
+            }
             None => network.subnets.push(subnet),
         }
     }
