@@ -33,7 +33,7 @@ pub(crate) fn classify(error: &reqwest::Error, circumstances: Circumstances) -> 
         // Not a public type; its text is all there is.
         let text = cause.to_string();
         if let Some(detail) = text.strip_prefix("tunnel error: ") {
-            return HttpError::Proxy { host, detail: detail.to_owned() };
+            return HttpError::Proxy { host, detail: proxys_answer(detail).to_owned() };
         }
     }
     if error.is_timeout() {
@@ -44,6 +44,15 @@ pub(crate) fn classify(error: &reqwest::Error, circumstances: Circumstances) -> 
         return HttpError::Refused { host, detail };
     }
     HttpError::Interrupted { host, detail }
+}
+
+/// The tunnel's words are for programmers.
+fn proxys_answer(detail: &str) -> &str {
+    match detail {
+        "proxy authorization required" => "it asks for a user and a password",
+        "unsuccessful" => "it refused",
+        other => other,
+    }
 }
 
 fn certificate_problem(error: &CertificateError, has_roots: bool) -> CertificateProblem {
