@@ -136,6 +136,13 @@ fn users(what: impl Into<String>, remedy: impl Into<String>) -> Finding {
     Finding { what: what.into(), remedy: remedy.into(), blame: Blame::User }
 }
 
+/// Several questions may fail for one reason; it is said once.
+fn add(findings: &mut Vec<Finding>, doing: &str, error: &ServiceError) {
+    if !findings.iter().any(|known| known.what.ends_with(&error.what)) {
+        findings.push(of_service(doing, error));
+    }
+}
+
 fn of_service(doing: &str, error: &ServiceError) -> Finding {
     let blame = match error.kind {
         ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Taken | ErrorKind::Quota => Blame::User,
@@ -152,7 +159,7 @@ fn judge_pool<'a>(
     let name = &settings.pool;
     let pool = match pool {
         Err(error) => {
-            findings.push(of_service("look for the agent pool", error));
+            add(findings, "look for the agent pool", error);
             return None;
         }
         Ok(None) => {
@@ -194,7 +201,7 @@ fn judge_resource_group(
             ),
             format!("create it (`az group create --name {name} --location <region>`), or correct the name."),
         )),
-        Err(error) => findings.push(of_service("look at the resource group", error)),
+        Err(error) => add(findings, "look at the resource group", error),
     }
 }
 
@@ -210,7 +217,7 @@ fn judge_subnet(
          --delegations {DELEGATION}"
     );
     match subnet {
-        Err(error) => findings.push(of_service("look at the subnet", error)),
+        Err(error) => add(findings, "look at the subnet", error),
         Ok(SubnetLookup::Missing) => findings.push(users(
             format!(
                 "There is no subnet `{name}` in a virtual network `{virtual_network}` of `{resource_group}`."
@@ -220,6 +227,7 @@ fn judge_subnet(
         )),
         Ok(SubnetLookup::Found(subnet)) => {
             findings.extend(delegation_finding(subnet, name, &update));
+            findings.extend(room_finding(subnet, name));
             findings.extend(region_finding(subnet, virtual_network, location));
             if !subnet.has_way_out {
                 warnings.push(format!(
@@ -231,7 +239,11 @@ fn judge_subnet(
     }
 }
 
+/// A subnet in which other things live cannot be delegated any more, so that its remedy is another one.
 fn delegation_finding(subnet: &Subnet, name: &str, update: &str) -> Option<Finding> {
+    if let Some(first) = subnet.others.first() {
+        return Some(shared_finding(subnet.others.len(), first, name));
+    }
     if subnet.delegations.iter().any(|delegation| delegation.eq_ignore_ascii_case(DELEGATION)) {
         return None;
     }
@@ -240,6 +252,32 @@ fn delegation_finding(subnet: &Subnet, name: &str, update: &str) -> Option<Findi
         Some(other) => format!("The subnet `{name}` is delegated to {other}, not to container groups."),
     };
     Some(users(what, format!("use a subnet for agents alone, and delegate it: `{update}`.")))
+}
+
+fn shared_finding(count: usize, first: &str, name: &str) -> Finding {
+    // `…/networkInterfaces/{name}/ipConfigurations/{name}`: the resource is what people know.
+    let resource = first.split("/ipConfigurations/").next().unwrap_or(first);
+    let mut parts = resource.rsplit('/');
+    let (resource, kind) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    users(
+        format!(
+            "The subnet `{name}` holds other things ({kind} {resource}{more}); container groups need one for \
+             themselves."
+        ),
+        format!(
+            "make another subnet, for agents alone: `az network vnet subnet create … --delegations {DELEGATION}`."
+        ),
+    )
+}
+
+fn room_finding(subnet: &Subnet, name: &str) -> Option<Finding> {
+    (subnet.free == Some(0)).then(|| {
+        users(
+            format!("The subnet `{name}` has no address left for another container group."),
+            "take down agents that are not needed (`ephemeral-agents list`), or use a larger subnet.",
+        )
+    })
 }
 
 fn region_finding(subnet: &Subnet, network: &str, location: Option<&str>) -> Option<Finding> {
@@ -294,12 +332,12 @@ fn judge_namesakes(namesakes: &Namesakes, findings: &mut Vec<Finding>) {
     match &namesakes.agent {
         Ok(None) => {}
         Ok(Some(_)) => findings.push(users(format!("An agent named {name} exists in the pool."), remedy)),
-        Err(error) => findings.push(of_service("look for an agent of that name", error)),
+        Err(error) => add(findings, "look for an agent of that name", error),
     }
     match &namesakes.group {
         Ok(None) => {}
         Ok(Some(_)) => findings.push(users(format!("A container group named {name} exists."), remedy)),
-        Err(error) => findings.push(of_service("look for a container group of that name", error)),
+        Err(error) => add(findings, "look for a container group of that name", error),
     }
 }
 
@@ -328,6 +366,8 @@ mod tests {
             location: location.to_owned(),
             has_way_out: true,
             delegations: delegation.map(str::to_owned).into_iter().collect(),
+            others: vec![],
+            free: None,
         })
     }
 
@@ -399,6 +439,8 @@ mod tests {
                 location: "westeurope".to_owned(),
                 delegations: vec!["Microsoft.ContainerInstance/containerGroups".to_owned()],
                 has_way_out: false,
+                others: vec![],
+                free: Some(7),
             }))),
             ..facts()
         };

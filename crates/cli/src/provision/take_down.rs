@@ -9,7 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::services::{Answer, ErrorKind, Groups, Pools, ServiceError, Services};
 
-/// Between two looks at a group that is being deleted.
+/// Before the second look at a group that is being deleted; later ones are rarer.
+const LOOK_FIRST: Duration = Duration::from_millis(500);
+/// Between two looks at a group that takes long to go.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 /// How long a group may take to go. Usually seconds; a group that is still being created takes longest.
 const GONE_WITHIN: Duration = Duration::from_mins(3);
@@ -96,28 +98,41 @@ async fn retire_agent(services: &impl Services, pair: &Pair) -> Answer<Removal> 
     services.pools().remove(pool_id, agent_id).await
 }
 
+/// Whether the same call may work in a moment: a group that is "still transitioning" refuses, and goes later.
+fn may_pass(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Indeterminate | ErrorKind::Unavailable)
+}
+
 async fn delete_group(services: &impl Services, pair: &Pair) -> Answer<()> {
     if !pair.group.get() {
         return Ok(());
     }
-    let begin = Instant::now();
+    let (begin, mut pause) = (Instant::now(), LOOK_FIRST);
     loop {
         // Deleting once is not enough where the group was still being created: it may come into being afterwards.
-        match services.groups().delete(&pair.name).await {
+        let asked = services.groups().delete(&pair.name).await;
+        let is_last = begin.elapsed() >= GONE_WITHIN;
+        match asked {
             Ok(()) => {}
-            Err(error) if error.kind == ErrorKind::Indeterminate && begin.elapsed() < GONE_WITHIN => {}
+            Err(error) if may_pass(error.kind) && !is_last => {
+                tracing::debug!(name = %pair.name, %error, "not deleted yet");
+            }
             Err(error) => return Err(error),
         }
-        if services.groups().group(&pair.name).await?.is_none() {
-            return Ok(());
+        match services.groups().group(&pair.name).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(_)) if is_last => {
+                return Err(ServiceError {
+                    kind: ErrorKind::Unavailable,
+                    what: format!("still there {} s after it was deleted", GONE_WITHIN.as_secs()),
+                    remedy: "look again later.".to_owned(),
+                });
+            }
+            Ok(Some(_)) => {}
+            Err(error) if may_pass(error.kind) && !is_last => {}
+            Err(error) => return Err(error),
         }
-        if begin.elapsed() >= GONE_WITHIN {
-            return Err(ServiceError {
-                kind: ErrorKind::Unavailable,
-                what: format!("still there {} s after it was deleted", GONE_WITHIN.as_secs()),
-                remedy: "look again later.".to_owned(),
-            });
-        }
-        sleep(LOOK_AGAIN).await;
+        sleep(pause).await;
+        pause = (pause * 2).min(LOOK_AGAIN);
     }
 }
