@@ -152,6 +152,8 @@ async fn answer(
         Err(error) => return Ok(response(Reply::text(413, "text/plain", &error.to_string()))),
     }
     let (method, path) = (request.method.clone(), request.path.clone());
+    // What only looks at the state sees the present too.
+    emulator.change(|_| ());
     let lose = matching_fault(&emulator, &request, "http.lose-reply").is_some();
     let hold = is_hit(&emulator, &request, "http.hold");
     let reply = match fault_reply(&emulator, &request) {
