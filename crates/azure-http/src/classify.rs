@@ -39,11 +39,20 @@ pub(crate) fn classify(error: &reqwest::Error, circumstances: Circumstances) -> 
     if error.is_timeout() {
         return HttpError::TimedOut { host, after: limit, sent: !error.is_connect() };
     }
-    let detail = causes(error).last().map_or_else(String::new, ToString::to_string);
+    let detail = causes(error).last().map_or_else(String::new, |cause| in_words(&cause.to_string()));
     if error.is_connect() {
         return HttpError::Refused { host, detail };
     }
     HttpError::Interrupted { host, detail }
+}
+
+/// A server that hangs up says no goodbye in TLS either; that, and where rustls explains it, helps nobody.
+fn in_words(detail: &str) -> String {
+    if detail.starts_with("peer closed connection without sending TLS close_notify") {
+        "the other side closed it".to_owned()
+    } else {
+        detail.to_owned()
+    }
 }
 
 /// The tunnel's words are for programmers.

@@ -453,6 +453,41 @@ mod tests {
     }
 
     #[test]
+    fn subnets_that_others_fill() {
+        let delegated = "Microsoft.ContainerInstance/containerGroups";
+        let SubnetLookup::Found(fine) = subnet("westeurope", Some(delegated)) else { panic!("found") };
+        let found = |subnet| Facts { subnet: Some(Ok(SubnetLookup::Found(subnet))), ..facts() };
+        let full = found(Subnet { free: Some(0), ..fine.clone() });
+        insta::assert_snapshot!(said(&in_network(), &full), @"
+        Nothing was created, because it would not work.
+          - The subnet `for-agents` has no address left for another container group.
+            To do: take down agents that are not needed (`ephemeral-agents list`), or use a larger subnet.
+        ");
+        let others = ["nics/web-1/ipConfigurations/a", "nics/web-2/ipConfigurations/b"].map(str::to_owned);
+        let shared = found(Subnet { others: others.into(), delegations: vec![], ..fine });
+        insta::assert_snapshot!(said(&in_network(), &shared), @"
+        Nothing was created, because it would not work.
+          - The subnet `for-agents` holds other things (nics web-1 and 1 more); container groups need one for themselves.
+            To do: make another subnet, for agents alone: `az network vnet subnet create … --delegations Microsoft.ContainerInstance/containerGroups`.
+        ");
+    }
+
+    #[test]
+    fn one_reason_is_said_once() {
+        let secret = || ServiceError {
+            kind: ErrorKind::Refused,
+            what: "Entra ID gave no token".to_owned(),
+            remedy: "make a new secret.".to_owned(),
+        };
+        let wrong = Facts { resource_group: Err(secret()), subnet: Some(Err(secret())), ..facts() };
+        insta::assert_snapshot!(said(&in_network(), &wrong), @"
+        Nothing was created, because it would not work.
+          - Could not look at the resource group: Entra ID gave no token
+            To do: make a new secret.
+        ");
+    }
+
+    #[test]
     fn quotas() {
         let usage = |name: &str, used, limit| Usage { name: name.to_owned(), used, limit };
         let room = Facts { usages: Some(Ok(vec![usage("StandardCores", 9.0, 10.0)])), ..facts() };

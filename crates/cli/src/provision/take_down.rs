@@ -68,16 +68,33 @@ impl Pair {
 /// Takes a pair down. A failure with the agent does not keep the group alive, which costs money; a job does.
 pub(crate) async fn take_down(services: &impl Services, pair: &Pair) -> TakenDown {
     let mut left = Vec::new();
-    match retire_agent(services, pair).await {
-        Ok(Removal::JobRunning) => return TakenDown::JobRunning,
-        Ok(Removal::Removed | Removal::AlreadyGone) => pair.agent.set(AgentRecord::None),
-        Err(error) => left.push(format!("the agent {} in its pool: {}", pair.name, error.what)),
+    let asked = pair.agent.get() == AgentRecord::Asked;
+    if !retire(services, pair, &mut left).await {
+        return TakenDown::JobRunning;
     }
+    let had_group = pair.group.get();
     match delete_group(services, pair).await {
         Ok(()) => pair.group.set(false),
         Err(error) => left.push(format!("the container group {}: {}", pair.name, error.what)),
     }
+    // Until it was gone, its container may have registered the agent that was looked for in vain.
+    if asked && had_group && left.is_empty() {
+        pair.agent.set(AgentRecord::Asked);
+        if !retire(services, pair, &mut left).await {
+            return TakenDown::JobRunning;
+        }
+    }
     if left.is_empty() { TakenDown::Done } else { TakenDown::Left(left) }
+}
+
+/// Retires the agent, and notes where that fails. Says whether its group may go: not while it runs a job.
+async fn retire(services: &impl Services, pair: &Pair, left: &mut Vec<String>) -> bool {
+    match retire_agent(services, pair).await {
+        Ok(Removal::JobRunning) => return false,
+        Ok(Removal::Removed | Removal::AlreadyGone) => pair.agent.set(AgentRecord::None),
+        Err(error) => left.push(format!("the agent {} in its pool: {}", pair.name, error.what)),
+    }
+    true
 }
 
 async fn retire_agent(services: &impl Services, pair: &Pair) -> Answer<Removal> {

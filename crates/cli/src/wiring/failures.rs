@@ -191,8 +191,9 @@ mod tests {
 
     use azure_http::{CertificateProblem, HttpError};
 
-    use super::{from_http, from_resource_manager};
+    use super::{from_devops, from_http, from_resource_manager, lower_first};
     use crate::services::ErrorKind;
+    use crate::settings::DevOpsCredential;
 
     fn service(status: u16) -> HttpError {
         HttpError::Service(azure_http::ServiceError {
@@ -259,6 +260,60 @@ mod tests {
             let answer = from_resource_manager(&error);
             assert_eq!(answer.kind, kind, "{error}");
             assert!(answer.remedy.contains(remedy), "{}", answer.remedy);
+        }
+    }
+
+    fn refusal(status: u16, code: &str, message: &str) -> HttpError {
+        HttpError::Service(azure_http::ServiceError {
+            host: "h".to_owned(),
+            status,
+            code: Some(code.to_owned()),
+            message: message.to_owned(),
+            request_id: None,
+            retry_after: None,
+        })
+    }
+
+    #[test]
+    fn a_missing_role_is_named() {
+        let remedy = |code, message| from_resource_manager(&refusal(403, code, message)).remedy;
+        let own = "The client 'x' does not have authorization to perform action \
+                   'Microsoft.ContainerInstance/containerGroups/write' over scope 's'";
+        insta::assert_snapshot!(remedy("AuthorizationFailed", own), @"have whoever provisions given a role that allows `Microsoft.ContainerInstance/containerGroups/write`, such as Contributor over the resource group; a new role takes minutes.");
+        let linked = "The client 'x' has permission to perform action 'a/write' on scope 's'; however, it does not \
+                      have permission to perform action 'Microsoft.Network/virtualNetworks/subnets/join/action' on \
+                      the linked scope(s) 's'";
+        insta::assert_snapshot!(remedy("LinkedAuthorizationFailed", linked), @"have whoever provisions given a role that allows `Microsoft.Network/virtualNetworks/subnets/join/action`, such as Network Contributor over the virtual network; a new role takes minutes.");
+    }
+
+    #[test]
+    fn not_now_is_not_never() {
+        for code in ["ContainerGroupTransitioning", "RegistryErrorResponse"] {
+            assert_eq!(from_resource_manager(&refusal(409, code, "")).kind, ErrorKind::Unavailable, "{code}");
+        }
+        assert_eq!(from_resource_manager(&refusal(504, "RequestTimeout", "")).kind, ErrorKind::Indeterminate);
+    }
+
+    #[test]
+    fn a_refused_credential_is_renewed_where_it_came_from() {
+        let error = HttpError::AuthenticationFailed {
+            host: "h".to_owned(),
+            reason: "it answered 401".to_owned(),
+            entra: None,
+        };
+        let secret = || redact::Secret::new("s");
+        let remedy = |credential| from_devops(&error, &credential).remedy;
+        insta::assert_snapshot!(remedy(DevOpsCredential::PersonalAccessToken(secret())), @"set AZURE_DEVOPS_EXT_PAT to a personal access token of this organization that has not expired, with the scope Agent Pools (Read & manage).");
+        insta::assert_snapshot!(remedy(DevOpsCredential::Bearer(secret())), @"a job's access token ends with its job: use the one of this job (SYSTEM_ACCESSTOKEN), and make the project's build service an administrator of the pool.");
+        insta::assert_snapshot!(remedy(DevOpsCredential::SameAsAzure), @"add this service principal or identity to the organization (Organization settings, Users), or set AZURE_DEVOPS_EXT_PAT.");
+    }
+
+    #[test]
+    fn remedies_stand_behind_a_colon() {
+        for (text, expected) in
+            [("Check it.", "check it."), ("HTTPS_PROXY is wrong.", "HTTPS_PROXY is wrong."), ("", "")]
+        {
+            assert_eq!(lower_first(text), expected);
         }
     }
 
