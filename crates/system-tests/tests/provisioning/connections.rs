@@ -12,6 +12,8 @@ async fn a_name_without_an_address() {
     let world = World::start().await;
     let nowhere = world.provision().with("organization-url", "https://nowhere.invalid/contoso");
     fails_as(&world, "name-not-resolved", &nowhere).await;
+    let nowhere = world.provision().with("cloud", "https://nowhere.invalid");
+    fails_as(&world, "name-not-resolved", &nowhere).await;
 }
 
 #[tokio::test]

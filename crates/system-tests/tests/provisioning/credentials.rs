@@ -28,6 +28,20 @@ async fn a_token_without_the_scope() {
 }
 
 #[tokio::test]
+async fn the_token_of_a_job_that_is_over() {
+    let world = World::start().await;
+    let over = world.provision().env("AZURE_DEVOPS_EXT_PAT", "").env("SYSTEM_ACCESSTOKEN", "planted-token");
+    fails_as(&world, "token-of-a-job", &over).await;
+}
+
+#[tokio::test]
+async fn a_service_principal_that_is_not_in_the_organization() {
+    let world = World::start().await;
+    world.emulator().change(|state| state.devops.members.clear());
+    fails_as(&world, "not-in-organization", &world.provision().env("AZURE_DEVOPS_EXT_PAT", "")).await;
+}
+
+#[tokio::test]
 async fn a_pool_to_which_one_may_add_no_agent() {
     let world = World::start().await;
     for role in ["reader", "user"] {

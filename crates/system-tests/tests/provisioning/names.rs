@@ -1,19 +1,9 @@
 //! A name that somebody else has: it is never taken over.
 
-use emulator::devops::{NewAgent, register_agent};
 use serde_json::json;
 use system_tests::World;
 
-use crate::support::held;
-
-/// An agent of that name, registered by somebody else.
-fn foreign_agent(world: &World, name: &str) {
-    world.emulator().change(|state| {
-        let pool = emulator::devops::pool_by_name(state, emulator::world::POOL).expect("the pool").id;
-        let new = NewAgent { name: name.to_owned(), version: "4.0.0".to_owned(), ..NewAgent::default() };
-        register_agent(state, pool, new).expect("registered");
-    });
-}
+use crate::support::{held, register};
 
 /// A container group of that name, made by somebody else: ours, without our tags.
 async fn foreign_group(world: &World, name: &str) {
@@ -27,15 +17,15 @@ async fn foreign_group(world: &World, name: &str) {
 }
 
 #[tokio::test]
-async fn an_agent_of_that_name() {
+async fn defect_05_an_agent_of_that_name() {
     let world = World::start().await;
-    foreign_agent(&world, "mine");
+    register(&world, "mine");
     world.provision().with("name", "mine").run().await.has_row("name-of-an-agent");
     assert_eq!((world.agents(), world.groups()), (vec!["mine".to_owned()], vec![]));
 }
 
 #[tokio::test]
-async fn a_container_group_of_that_name() {
+async fn defect_05_a_container_group_of_that_name() {
     let world = World::start().await;
     foreign_group(&world, "mine").await;
     world.provision().with("name", "mine").run().await.has_row("name-of-a-group");
@@ -44,7 +34,7 @@ async fn a_container_group_of_that_name() {
 
 /// The last answers of preflight are held back while it comes into being.
 #[tokio::test]
-async fn an_agent_that_came_between_preflight_and_registration() {
+async fn defect_05_an_agent_that_came_between_preflight_and_registration() {
     let world = World::start().await;
     world.fault("http.hold", json!({"path": "westeurope/usages"}));
     let started = world.provision().with("name", "mine").start();
@@ -54,14 +44,14 @@ async fn an_agent_that_came_between_preflight_and_registration() {
             (crate::support::requests(state, "GET", "/agents") > 0).then_some(())
         })
         .await;
-    foreign_agent(&world, "mine");
+    register(&world, "mine");
     world.mend("http.hold");
     started.end().await.has_row("name-taken-by-an-agent");
     assert_eq!((world.agents(), world.groups()), (vec!["mine".to_owned()], vec![]));
 }
 
 #[tokio::test]
-async fn a_container_group_that_came_between_preflight_and_creation() {
+async fn defect_05_a_container_group_that_came_between_preflight_and_creation() {
     let world = World::start().await;
     foreign_group(&world, "mine").await;
     let taken = world.emulator().change(|state| std::mem::take(&mut state.arm.container_groups));

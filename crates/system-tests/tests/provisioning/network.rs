@@ -53,7 +53,7 @@ async fn a_subnet_without_a_free_address() {
 }
 
 #[tokio::test]
-async fn a_network_in_another_region() {
+async fn defect_07_a_network_in_another_region() {
     let world = World::start().await;
     fails_as(&world, "vnet-elsewhere", &in_network(&world).with("location", "North Europe")).await;
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use system_tests::{Invocation, World};
 
-use crate::support::{fails_as, requests};
+use crate::support::{clean_up, fails_as, requests};
 
 const GROUP: &str = "containerGroups/";
 const AGENTS: &str = "/agents";
@@ -98,12 +98,51 @@ async fn a_reply_that_is_lost_is_looked_up() {
 }
 
 #[tokio::test]
-async fn a_reply_that_is_lost_while_it_is_taken_down() {
+async fn a_slow_sign_in_is_waited_for() {
+    let world = World::start().await;
+    world.fault("entra.slow-seconds", 2);
+    let printed = quick(&world).run().await;
+    assert_eq!(printed.code, Some(0), "{}", printed.said());
+}
+
+#[tokio::test]
+async fn a_reply_that_is_lost_is_looked_up_in_lists_that_lag() {
+    let world = World::start().await;
+    world.fault("http.lose-reply", json!({"path": AGENTS, "method": "POST"}));
+    world.fault("devops.agent-list-lag-seconds", 2);
+    let printed = quick(&world).run().await;
+    assert_eq!(printed.code, Some(0), "{}", printed.said());
+    assert_eq!(world.agents(), [printed.agent_name()]);
+}
+
+#[tokio::test]
+async fn services_that_stumble_while_it_is_taken_down() {
+    let faults = [
+        ("http.lose-reply", json!({"count": 2})),
+        ("http.throttle", json!({"count": 2})),
+        ("http.unavailable", json!({"count": 2, "status": 500})),
+        ("http.unavailable", json!({"count": 2, "status": 503})),
+    ];
     let world = World::start().await;
     world.fault("arm.container-exits", 3);
-    world.fault("http.lose-reply", json!({"method": "DELETE", "count": 2}));
-    fails_as(&world, "container-exits-silently", &world.provision()).await;
-    assert!(world.emulator().read(|state| !state.faults.is_on("http.lose-reply")), "they were lost");
+    for (knob, mut fault) in faults {
+        fault["method"] = json!("DELETE");
+        world.fault(knob, fault);
+        fails_as(&world, "container-exits-silently", &world.provision()).await;
+        assert!(world.emulator().read(|state| !state.faults.is_on(knob)), "{knob} was met");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_does_not_let_it_be_taken_down() {
+    let world = World::start().await;
+    world.fault("arm.container-exits", 3);
+    world.fault("http.unavailable", json!({"path": "/agents/", "method": "DELETE", "count": 99}));
+    let printed = world.provision().run().await;
+    printed.has_row("left-behind");
+    assert_eq!(world.groups(), Vec::<String>::new(), "what costs money is gone");
+    world.mend("http.unavailable");
+    clean_up(&world, &printed).await;
 }
 
 #[tokio::test]

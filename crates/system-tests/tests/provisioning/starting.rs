@@ -26,6 +26,13 @@ async fn a_group_that_stays_in_creation() {
 }
 
 #[tokio::test]
+async fn a_group_that_takes_longer_than_is_waited_for() {
+    let world = World::start().await;
+    world.fault("arm.provisioning-seconds", 60);
+    fails_as(&world, "group-stuck", &world.provision().with("timeout-agent-online", "2")).await;
+}
+
+#[tokio::test]
 async fn a_container_that_ends_without_a_word() {
     let world = World::start().await;
     world.fault("arm.container-exits", 3);
@@ -33,7 +40,7 @@ async fn a_container_that_ends_without_a_word() {
 }
 
 #[tokio::test]
-async fn a_container_that_ends_with_a_word() {
+async fn defect_11_a_container_that_ends_with_a_word() {
     let (world, provision) = with_script("echo 'cannot find my way' >&2\nexit 3").await;
     fails_as(&world, "container-exits", &provision).await;
 }
@@ -56,7 +63,7 @@ async fn an_agent_that_is_never_online() {
 }
 
 #[tokio::test]
-async fn containers_that_say_why() {
+async fn defect_11_containers_that_say_why() {
     for (row, line) in [
         ("container-cannot-resolve", "curl: (6) Could not resolve host: dev.azure.com"),
         ("container-does-not-trust", "SSL certificate problem: unable to get local issuer certificate"),

@@ -2,7 +2,8 @@
 
 use emulator::State;
 use emulator::arm::Subnet;
-use system_tests::{Invocation, World};
+use emulator::devops::{NewAgent, register_agent};
+use system_tests::{Invocation, Printed, World};
 
 /// The sample's network.
 pub(crate) const NETWORK: &str = "sampleprivatenetwork";
@@ -28,9 +29,29 @@ pub(crate) fn change_subnet(world: &World, change: impl FnOnce(&mut Subnet)) {
     });
 }
 
+/// Runs the command that was printed for what is left.
+pub(crate) async fn clean_up(world: &World, printed: &Printed) {
+    let said = printed.said();
+    let command = said.split('`').find(|part| part.starts_with("ephemeral-agents deprovision"));
+    let words = command.unwrap_or_else(|| panic!("no command:\n{said}")).split_whitespace().skip(1);
+    let words: Vec<&str> = words.map(|word| word.trim_matches('\'')).collect();
+    let cleaned = world.command(&words).without("subscription").without("resource-group").run().await;
+    assert_eq!(cleaned.code, Some(0), "{}", cleaned.said());
+    world.nothing_left().await;
+}
+
 /// Waits until a reply is held back.
 pub(crate) async fn held(world: &World) {
     world.wait_for("a reply that is held back", |state| (state.held > 0).then_some(())).await;
+}
+
+/// Registers an agent of that name, as somebody else.
+pub(crate) fn register(world: &World, name: &str) {
+    world.emulator().change(|state| {
+        let pool = emulator::devops::pool_by_name(state, emulator::world::POOL).expect("the pool").id;
+        let new = NewAgent { name: name.to_owned(), version: "4.0.0".to_owned(), ..NewAgent::default() };
+        register_agent(state, pool, new).expect("registered");
+    });
 }
 
 /// How many requests came whose method and path hold these.
