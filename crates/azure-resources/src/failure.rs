@@ -61,9 +61,9 @@ pub fn compute_error(error: &HttpError) -> ComputeError {
     let text = error.to_string();
     match error {
         HttpError::Throttled { retry_after, .. } => ComputeError::Throttled { retry_after: *retry_after },
-        HttpError::AuthenticationFailed { .. } | HttpError::ClockSkew { .. } => {
-            ComputeError::Unauthorized(text)
-        }
+        HttpError::AuthenticationFailed { .. }
+        | HttpError::NotSignedIn { .. }
+        | HttpError::ClockSkew { .. } => ComputeError::Unauthorized(text),
         HttpError::Service(service) => {
             let code = service.code.as_deref().unwrap_or_default();
             match FailureClass::of(service.status, code, &service.message) {

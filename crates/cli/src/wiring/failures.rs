@@ -173,9 +173,10 @@ fn kind(error: &HttpError) -> ErrorKind {
         | HttpError::Refused { .. }
         | HttpError::TimedOut { sent: false, .. }
         | HttpError::NotJson { .. } => ErrorKind::Unreachable,
-        HttpError::AuthenticationFailed { .. } | HttpError::ClockSkew { .. } | HttpError::Settings { .. } => {
-            ErrorKind::Refused
-        }
+        HttpError::AuthenticationFailed { .. }
+        | HttpError::NotSignedIn { .. }
+        | HttpError::ClockSkew { .. }
+        | HttpError::Settings { .. } => ErrorKind::Refused,
         HttpError::Throttled { .. } => ErrorKind::Throttled,
         _ if error.outcome_unknown() => ErrorKind::Indeterminate,
         HttpError::Service(service) if service.status == 429 => ErrorKind::Throttled,
@@ -221,6 +222,7 @@ mod tests {
             ),
             (HttpError::Interrupted { host: host(), detail: host() }, ErrorKind::Indeterminate),
             (HttpError::ClockSkew { host: host(), ahead: 1 }, ErrorKind::Refused),
+            (HttpError::NotSignedIn { detail: host() }, ErrorKind::Refused),
             (HttpError::Throttled { host: host(), retry_after: Duration::ZERO }, ErrorKind::Throttled),
             (service(400), ErrorKind::Refused),
             (service(403), ErrorKind::Refused),

@@ -169,10 +169,28 @@ fn with_certificate(world: &World) -> Invocation {
 }
 
 #[tokio::test]
+async fn a_certificate_that_the_app_does_not_have() {
+    let world = World::start().await;
+    let provision = with_certificate(&world);
+    world.emulator().change(|state| state.entra.apps[0].certificates.clear());
+    fails_as(&world, "certificate-unknown", &provision).await;
+}
+
+#[tokio::test]
+async fn nobody_is_signed_in() {
+    let world = World::start().await;
+    let nobody = ["AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"];
+    let provision = nobody.iter().fold(world.provision(), |provision, name| provision.env(name, ""));
+    fails_as(&world, "not-signed-in", &provision.env("PATH", "/nowhere")).await;
+}
+
+#[tokio::test]
 async fn a_clock_that_is_off() {
     let world = World::start().await;
     world.fault("entra.clock-skew-seconds", 7200);
     fails_as(&world, "clock-behind", &with_certificate(&world)).await;
+    world.fault("entra.clock-skew-seconds", -7200);
+    fails_as(&world, "clock-ahead", &with_certificate(&world)).await;
     world.mend("entra.clock-skew-seconds");
     let fine = with_certificate(&world).with("timeout-agent-online", "0").run().await;
     assert_eq!(fine.code, Some(0), "{}", fine.said());

@@ -49,6 +49,17 @@ async fn while_creating() {
     }
 }
 
+/// A container group that is deleted while it is created may be created all the same.
+#[tokio::test]
+async fn while_a_group_is_created_that_comes_into_being_all_the_same() {
+    let world = World::start().await;
+    world.fault("arm.delete-while-creating-leaks", true);
+    world.fault("arm.provisioning-seconds", 3);
+    let mut started = world.provision().start();
+    started.until("container group Creating").await;
+    interrupted(&world, started, Signal::SIGINT, "interrupted").await;
+}
+
 const SLEEPS: (&str, &str) = ("sleeps", "exec sleep 600");
 
 #[tokio::test]

@@ -146,6 +146,26 @@ async fn a_service_that_does_not_let_it_be_taken_down() {
 }
 
 #[tokio::test]
+async fn a_role_that_may_create_and_not_delete() {
+    let world = World::start().await;
+    world.fault("arm.container-exits", 3);
+    let set_not_actions = |actions: &[&str]| {
+        world.emulator().change(|state| {
+            let roles = state.arm.role_definitions.iter_mut();
+            roles.for_each(|role| {
+                role.not_actions = actions.iter().map(|&action| action.to_owned()).collect();
+            });
+        });
+    };
+    set_not_actions(&["Microsoft.ContainerInstance/containerGroups/delete"]);
+    let printed = world.provision().run().await;
+    printed.has_row("left-behind-forbidden");
+    assert_eq!(world.agents(), Vec::<String>::new(), "the agent could be removed");
+    set_not_actions(&[]);
+    clean_up(&world, &printed).await;
+}
+
+#[tokio::test]
 async fn a_page_in_place_of_an_answer() {
     let world = World::start().await;
     world.fault("http.not-json", json!({"path": "resourceGroups/", "count": 99}));

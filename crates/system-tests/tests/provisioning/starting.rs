@@ -2,7 +2,7 @@
 
 use system_tests::{Invocation, World};
 
-use crate::support::fails_as;
+use crate::support::{fails_as, in_network};
 
 /// A world with an image that runs this script, and `provision` of it.
 async fn with_script(script: &str) -> (World, Invocation) {
@@ -72,6 +72,18 @@ async fn defect_11_containers_that_say_why() {
     ] {
         let (world, provision) = with_script(&format!("echo '{line}' >&2\nexit 1")).await;
         fails_as(&world, row, &provision).await;
+    }
+}
+
+/// In a virtual network other things help.
+#[tokio::test]
+async fn containers_that_say_why_in_a_network() {
+    for (row, line) in [
+        ("network-cannot-resolve", "curl: (6) Could not resolve host: dev.azure.com"),
+        ("network-cannot-connect", "connect to dev.azure.com port 443 failed: Connection timed out"),
+    ] {
+        let world = World::start_with(&[("script", &format!("echo '{line}' >&2\nexit 1"))]).await;
+        fails_as(&world, row, &in_network(&world).with("image", "registry.test/script:1")).await;
     }
 }
 

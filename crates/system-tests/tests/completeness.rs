@@ -1,4 +1,5 @@
-//! A fault that no test plays is a fault that nobody knows to work.
+//! A fault that no test plays, or a row of the troubleshooting page that no test holds against what is printed, is one
+//! that nobody knows to be true.
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,19 @@ fn tests() -> String {
     let of_crates = folders.iter().flat_map(|folder| files(&folder.join("tests"))).map(read);
     let of_modules = folders.iter().flat_map(|folder| files(&folder.join("src"))).filter_map(inner);
     of_crates.chain(of_modules).collect()
+}
+
+#[test]
+fn every_row_of_the_page_is_held_against_what_is_printed() {
+    let tests = tests();
+    let rows = system_tests::rows();
+    let unknown: Vec<&str> =
+        rows.iter().map(|row| row.id.as_str()).filter(|id| !tests.contains(&format!("\"{id}\""))).collect();
+    assert_eq!(unknown, Vec::<&str>::new(), "no test looks at them");
+    let mut ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+    ids.sort_unstable();
+    let twice: Vec<_> = ids.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert_eq!(twice, Vec::<&[&str]>::new(), "two rows of one name");
 }
 
 #[test]
