@@ -26,7 +26,9 @@ pub(crate) fn pool_error(error: &HttpError) -> PoolError {
     let text = error.to_string();
     match error {
         HttpError::Throttled { retry_after, .. } => PoolError::Throttled { retry_after: *retry_after },
-        HttpError::AuthenticationFailed { .. } | HttpError::ClockSkew { .. } => PoolError::Unauthorized(text),
+        HttpError::AuthenticationFailed { .. }
+        | HttpError::NotSignedIn { .. }
+        | HttpError::ClockSkew { .. } => PoolError::Unauthorized(text),
         HttpError::Service(service) => match service.status {
             403 => PoolError::Unauthorized(text),
             429 => {

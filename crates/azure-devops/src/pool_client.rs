@@ -1,5 +1,7 @@
 //! One agent pool: its agents and what waits for them.
 
+use std::time::Duration;
+
 use azure_http::{HttpError, Method};
 use lifecycle::{Agent, AgentName, AgentPool, AgentStatus, JobRequest, PoolError, Removal};
 use serde_json::json;
@@ -9,6 +11,11 @@ use crate::outcome::{is_job_running, is_name_taken, pool_error};
 use crate::registration::{AgentRegistration, RegisteredAgent};
 use crate::wire::{self, Authorization, NewTaskAgent, TaskAgent, TaskAgentJobRequest};
 use crate::{Organization, Pool};
+
+/// How often an agent that has to be there is looked for (assumed: lists lag behind by seconds, not minutes).
+const LOOKS_FOR_OURS: u32 = 15;
+/// Between two looks.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 
 /// An agent pool and who manages it. Its own methods fail with [`HttpError`], which has a remedy; as
 /// [`lifecycle::AgentPool`] it fails with the port's words.
@@ -68,11 +75,35 @@ impl PoolClient {
             Ok(agent) => self.registered(agent),
             Err(error) if error.outcome_unknown() => match self.find(name.as_str()).await {
                 Ok(Some(found)) if has_key(&found, registration) => self.registered(found),
-                Ok(None) => self.registered(self.post(name, registration).await?),
+                Ok(None) => self.register_again(name, registration, error).await,
                 Ok(Some(_)) | Err(_) => Err(error),
             },
             Err(error) => Err(error),
         }
+    }
+
+    /// The second time, after a reply was lost (`first`) and no agent was found. That the name is taken then means most
+    /// often that the first was heard after all, and lists do not show it yet.
+    async fn register_again(
+        &self,
+        name: &AgentName,
+        registration: &AgentRegistration,
+        first: HttpError,
+    ) -> Result<RegisteredAgent, HttpError> {
+        let taken = match self.post(name, registration).await {
+            Ok(agent) => return self.registered(agent),
+            Err(error) if is_name_taken(&error) => error,
+            Err(error) => return Err(error),
+        };
+        for _ in 0..LOOKS_FOR_OURS {
+            match self.find(name.as_str()).await {
+                Ok(Some(found)) if has_key(&found, registration) => return self.registered(found),
+                Ok(Some(_)) => return Err(taken),
+                Ok(None) => tokio::time::sleep(BETWEEN_LOOKS).await,
+                Err(_) => return Err(first),
+            }
+        }
+        Err(first)
     }
 
     /// Takes the agent out of rotation. Absent counts as done.

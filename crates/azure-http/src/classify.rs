@@ -33,17 +33,35 @@ pub(crate) fn classify(error: &reqwest::Error, circumstances: Circumstances) -> 
         // Not a public type; its text is all there is.
         let text = cause.to_string();
         if let Some(detail) = text.strip_prefix("tunnel error: ") {
-            return HttpError::Proxy { host, detail: detail.to_owned() };
+            return HttpError::Proxy { host, detail: proxys_answer(detail).to_owned() };
         }
     }
     if error.is_timeout() {
         return HttpError::TimedOut { host, after: limit, sent: !error.is_connect() };
     }
-    let detail = causes(error).last().map_or_else(String::new, ToString::to_string);
+    let detail = causes(error).last().map_or_else(String::new, |cause| in_words(&cause.to_string()));
     if error.is_connect() {
         return HttpError::Refused { host, detail };
     }
     HttpError::Interrupted { host, detail }
+}
+
+/// A server that hangs up says no goodbye in TLS either; that, and where rustls explains it, helps nobody.
+fn in_words(detail: &str) -> String {
+    if detail.starts_with("peer closed connection without sending TLS close_notify") {
+        "the other side closed it".to_owned()
+    } else {
+        detail.to_owned()
+    }
+}
+
+/// The tunnel's words are for programmers.
+fn proxys_answer(detail: &str) -> &str {
+    match detail {
+        "proxy authorization required" => "it asks for a user and a password",
+        "unsuccessful" => "it refused",
+        other => other,
+    }
 }
 
 fn certificate_problem(error: &CertificateError, has_roots: bool) -> CertificateProblem {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use hickory_resolver::TokioResolver;
 use hickory_resolver::config::LookupIpStrategy;
+use hickory_resolver::net::NetError;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Resolves as the system is set up: `/etc/hosts` first, then the servers of `/etc/resolv.conf`. Unlike reqwest's
@@ -41,6 +42,15 @@ impl Resolver {
     }
 }
 
+/// That there is no such name is all that the answer says; the query in it is for programmers.
+fn in_words(error: &NetError) -> String {
+    if error.is_nx_domain() || error.is_no_records_found() {
+        "DNS knows no such name".to_owned()
+    } else {
+        error.to_string()
+    }
+}
+
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let resolver = self.clone();
@@ -49,7 +59,7 @@ impl Resolve for Resolver {
                 .resolver()?
                 .lookup_ip(name.as_str())
                 .await
-                .map_err(|error| NotResolved(error.to_string()))?;
+                .map_err(|error| NotResolved(in_words(&error)))?;
             let addresses: Vec<_> = found.iter().map(|address| SocketAddr::new(address, 0)).collect();
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })

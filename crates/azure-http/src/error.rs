@@ -106,6 +106,11 @@ pub enum HttpError {
         /// Entra ID's reason, where no token could be had.
         entra: Option<EntraError>,
     },
+    /// Nobody is signed in to the Azure CLI, or there is none.
+    NotSignedIn {
+        /// In its words.
+        detail: String,
+    },
     /// The service does not accept who asks, and this machine's clock is off, which explains it.
     ClockSkew {
         /// Who refused.
@@ -198,6 +203,9 @@ impl HttpError {
             Self::AuthenticationFailed { .. } => "Check that the token is complete, has not expired, and has the \
                                                   scopes or roles that this needs."
                 .to_owned(),
+            Self::NotSignedIn { .. } => "Set AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET of a service \
+                                         principal; or install the Azure CLI and sign in to it (`az login`)."
+                .to_owned(),
             Self::ClockSkew { .. } => "Set this machine's clock (NTP), then try again.".to_owned(),
             Self::Throttled { retry_after, .. } => format!("Try again in {} s.", retry_after.as_secs().max(1)),
             Self::Service(error) => error.remedy(),
@@ -279,6 +287,7 @@ impl fmt::Display for HttpError {
             Self::AuthenticationFailed { host, reason, entra: None } => {
                 write!(f, "{host} does not accept the credential: {reason}")
             }
+            Self::NotSignedIn { detail } => write!(f, "the Azure CLI gave no token: {detail}"),
             Self::ClockSkew { host, ahead } => {
                 let (seconds, way) = (ahead.unsigned_abs(), if *ahead < 0 { "behind" } else { "ahead" });
                 write!(

@@ -14,7 +14,7 @@ use crate::authentication::Token;
 use crate::classify::outcome;
 use crate::interpret::interpret;
 use crate::retry::{Next, Try, decide};
-use crate::throttle::{Throttle, concerns_everybody};
+use crate::throttle::{Throttle, concerns_everybody, lane};
 use crate::transport::{Target, Transport};
 use crate::{Auth, HttpError, Request, Response};
 
@@ -166,7 +166,7 @@ impl Pipeline {
     /// Keeps the wait that another call to this host was told.
     async fn wait_for_turn(&self, request: &Request, call: &Call) -> Result<(), HttpError> {
         let host = request.host();
-        let wait = self.0.throttle.wait(&host);
+        let wait = self.0.throttle.wait(&lane(request.dialect, &host, request.method));
         if wait.is_zero() {
             return Ok(());
         }
@@ -213,7 +213,7 @@ impl Pipeline {
         if concerns_everybody(request.dialect, answer.status)
             && let Some(wait) = answer.wait(now)
         {
-            self.0.throttle.note(&answer.host, wait);
+            self.0.throttle.note(&lane(request.dialect, &answer.host, request.method), wait);
         }
         interpret(request.dialect, answer, &masker(request, call.token.as_ref()), now)
     }

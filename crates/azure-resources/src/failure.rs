@@ -31,8 +31,8 @@ impl FailureClass {
         match code.as_str() {
             // With a quota of 0 it is the fraud detection: the same name in several regions.
             "serviceunavailable" if speaks_of_quota => Self::Quota,
-            // 503 is the front door; 409, or an operation that failed with it, is the region.
-            "serviceunavailable" if status == 503 => Self::Transient,
+            // 503 and the like is the front door; 409, or an operation that failed with it, is the region.
+            "serviceunavailable" if status >= 500 => Self::Transient,
             "serviceunavailable" | "insufficientcapacity" => Self::Capacity,
             "containergroupquotareached" | "quotaexceeded" => Self::Quota,
             "inaccessibleimage" => Self::Image,
@@ -61,9 +61,9 @@ pub fn compute_error(error: &HttpError) -> ComputeError {
     let text = error.to_string();
     match error {
         HttpError::Throttled { retry_after, .. } => ComputeError::Throttled { retry_after: *retry_after },
-        HttpError::AuthenticationFailed { .. } | HttpError::ClockSkew { .. } => {
-            ComputeError::Unauthorized(text)
-        }
+        HttpError::AuthenticationFailed { .. }
+        | HttpError::NotSignedIn { .. }
+        | HttpError::ClockSkew { .. } => ComputeError::Unauthorized(text),
         HttpError::Service(service) => {
             let code = service.code.as_deref().unwrap_or_default();
             match FailureClass::of(service.status, code, &service.message) {
@@ -102,6 +102,7 @@ mod tests {
             (409, "ServiceUnavailable", "quota 'StandardCores' exceeded. Limit: '0'", Quota),
             (400, "ContainerGroupQuotaReached", "container group quota 'StandardCores' exceeded", Quota),
             (503, "ServiceUnavailable", "", Transient),
+            (500, "ServiceUnavailable", "", Transient),
             (400, "InaccessibleImage", "The image 'x' is not accessible", Image),
             (409, "RegistryErrorResponse", "Please retry later", Transient),
             (409, "ContainerGroupTransitioning", "still transitioning", Transient),

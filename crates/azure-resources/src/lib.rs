@@ -23,7 +23,7 @@ mod wire;
 pub use container_groups::{AGENT_CONTAINER, ContainerGroups, GroupError};
 pub use failure::{FailureClass, compute_error};
 pub use manager::ResourceManager;
-pub use network::{Subnet, SubnetId};
+pub use network::{Subnet, SubnetId, SubnetRoom};
 pub use operation::{Operation, OperationStatus};
 pub use spec::{
     ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, LogAnalytics, OperatingSystem,

@@ -77,11 +77,18 @@ impl ResourceManager {
     }
 }
 
-/// `None` where the service says that it is not there.
+/// `None` where the service says that it is not there. A subscription that is not there is another matter: whoever
+/// looks for something in it has to hear that.
 pub(crate) fn if_there<T>(result: Result<T, HttpError>) -> Result<Option<T>, HttpError> {
     match result {
         Ok(found) => Ok(Some(found)),
-        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) if error.is_not_found() && !lacks_subscription(&error) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Whether it is the subscription that is not there.
+pub(crate) fn lacks_subscription(error: &HttpError) -> bool {
+    let code = error.service().and_then(|error| error.code.as_deref()).unwrap_or_default();
+    ["SubscriptionNotFound", "InvalidSubscriptionId"].contains(&code)
 }

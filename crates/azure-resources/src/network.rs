@@ -80,6 +80,17 @@ pub struct Subnet {
     pub has_nat_gateway: bool,
     /// Whether it has a route table, which may lead out through a firewall.
     pub has_route_table: bool,
+    /// Ids of what else has an address in it: network interfaces, private endpoints.
+    pub others: Vec<String>,
+}
+
+/// How full a subnet is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubnetRoom {
+    /// Addresses that are taken.
+    pub used: u64,
+    /// Addresses there are, without those that Azure keeps for itself.
+    pub limit: u64,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +120,24 @@ struct SubnetProperties {
     nat_gateway: Option<serde_json::Value>,
     #[serde(default)]
     route_table: Option<serde_json::Value>,
+    #[serde(default, deserialize_with = "null_is_nothing")]
+    ip_configurations: Vec<Reference>,
+}
+
+#[derive(Deserialize)]
+struct Reference {
+    id: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NetworkUsage {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    current_value: f64,
+    #[serde(default)]
+    limit: f64,
 }
 
 #[derive(Deserialize)]
@@ -132,7 +161,8 @@ impl Subscription {
         let found =
             network.properties.subnets.into_iter().find(|subnet| subnet.name.eq_ignore_ascii_case(id.name()));
         Ok(found.map(|subnet| {
-            let SubnetProperties { delegations, nat_gateway, route_table } = subnet.properties;
+            let SubnetProperties { delegations, nat_gateway, route_table, ip_configurations } =
+                subnet.properties;
             let delegations: Vec<_> =
                 delegations.into_iter().map(|delegation| delegation.properties.service_name).collect();
             Subnet {
@@ -141,9 +171,35 @@ impl Subscription {
                 delegations,
                 has_nat_gateway: nat_gateway.is_some(),
                 has_route_table: route_table.is_some(),
+                others: ip_configurations
+                    .into_iter()
+                    .map(|reference| reference.id)
+                    .filter(|id| !is_of_container_groups(id))
+                    .collect(),
             }
         }))
     }
+
+    /// How full the subnet is, if the network says so.
+    pub async fn subnet_room(&self, id: &SubnetId) -> Result<Option<SubnetRoom>, HttpError> {
+        let usages = format!("{}/usages", id.network());
+        let request = self.manager().by_id(Method::Get, &usages, API_VERSION);
+        let usages: Vec<NetworkUsage> = self.manager().pages(request).await?;
+        let own = usages.into_iter().find(|usage| usage.id.eq_ignore_ascii_case(id.as_str()));
+        Ok(own.map(|usage| SubnetRoom { used: count(usage.current_value), limit: count(usage.limit) }))
+    }
+}
+
+/// Addresses that container groups have themselves; those are no neighbours.
+fn is_of_container_groups(id: &str) -> bool {
+    let id = id.to_ascii_lowercase();
+    ["/microsoft.containerinstance/", "/networkprofiles/"].iter().any(|part| id.contains(part))
+}
+
+/// The service writes these counts as numbers with a fraction.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what fits")]
+fn count(number: f64) -> u64 {
+    number.clamp(0.0, f64::from(u32::MAX)) as u64
 }
 
 #[cfg(test)]

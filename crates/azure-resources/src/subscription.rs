@@ -6,7 +6,7 @@ use azure_http::{HttpError, Method};
 use serde::Deserialize;
 
 use crate::container_groups::{API_VERSION, PROVIDER};
-use crate::manager::if_there;
+use crate::manager::{if_there, lacks_subscription};
 use crate::wire::{MaybeWrapped, null_is_nothing};
 use crate::{ContainerGroups, ResourceManager};
 
@@ -88,7 +88,11 @@ impl Subscription {
             tenant_id: Option<String>,
         }
         let request = self.manager.request(Method::Get, &["subscriptions", &self.id], SUBSCRIPTIONS);
-        let Some(response) = if_there(self.manager.send(request).await)? else { return Ok(None) };
+        let response = match self.manager.send(request).await {
+            Err(error) if lacks_subscription(&error) => return Ok(None),
+            response => if_there(response)?,
+        };
+        let Some(response) = response else { return Ok(None) };
         let Body { display_name, state, tenant_id } = response.json()?;
         Ok(Some(SubscriptionInfo { name: display_name, state, tenant: tenant_id }))
     }

@@ -406,6 +406,8 @@ impl Groups for World {
             location: "westeurope".to_owned(),
             delegations: vec!["Microsoft.ContainerInstance/containerGroups".to_owned()],
             has_way_out: true,
+            others: vec![],
+            free: Some(100),
         }))
     }
 

@@ -192,8 +192,8 @@ impl Emulator {
     pub(crate) fn note_request(&self, method: &hyper::Method, path: &str, status: u16) {
         tracing::debug!(%method, path, status, "request");
         if !path.starts_with("/emulator/") {
-            let mut state = self.lock();
-            *state.requests.entry(format!("{method} {path} {status}")).or_default() += 1;
+            *self.lock().requests.entry(format!("{method} {path} {status}")).or_default() += 1;
+            self.changes.send_modify(|count| *count += 1);
         }
     }
 

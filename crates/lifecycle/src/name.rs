@@ -89,6 +89,18 @@ impl AgentName {
         Self::new(format!("{head}{hyphen}{}-{letters}", now.compact()))
     }
 
+    /// Whether it looks like a name of [`AgentName::mint`], which nobody else uses.
+    pub fn is_minted(&self) -> bool {
+        let mut parts = self.0.rsplit('-');
+        let letters = parts.next().is_some_and(|letters| {
+            letters.len() == RANDOM_LETTERS && letters.bytes().all(|letter| ALPHABET.contains(&letter))
+        });
+        let moment = parts
+            .next()
+            .is_some_and(|digits| digits.len() == 14 && digits.bytes().all(|digit| digit.is_ascii_digit()));
+        letters && moment && parts.next().is_some()
+    }
+
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -114,7 +126,12 @@ mod tests {
     fn a_minted_name_says_whose_it_is_and_when() {
         let name = AgentName::mint("agent", Some(4711), NOW, 12_345_678).expect("valid");
         assert_eq!(name.as_str(), "agent4711-20261124000000-yypnqa");
+        assert!(name.is_minted());
         let outside_a_run = AgentName::mint("web-", None, NOW, 0).expect("valid");
+        assert!(outside_a_run.is_minted());
+        for chosen in ["agent", "my-agent-1", "agent-20261124000000-l00000", "20261124000000-yypnqa"] {
+            assert!(!AgentName::new(chosen).is_ok_and(|name| name.is_minted()), "{chosen}");
+        }
         assert_eq!(outside_a_run.as_str(), "web-20261124000000-aaaaaa");
     }
 

@@ -156,6 +156,11 @@ impl Started {
         self.child.id().expect("it runs")
     }
 
+    /// What was read of it so far.
+    pub fn said(&self) -> String {
+        self.printed.said()
+    }
+
     /// Lets it come to its end.
     pub async fn end(mut self) -> Printed {
         while self.next_line().await.is_some() {}

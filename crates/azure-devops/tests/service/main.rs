@@ -143,6 +143,30 @@ async fn after_a_lost_reply_that_changed_nothing_it_is_sent_once_more() {
     assert_eq!(lines(&server).iter().filter(|line| line.starts_with("POST")).count(), 2);
 }
 
+/// Lists lag behind: the first look finds nothing, and the second POST finds the name taken.
+#[tokio::test]
+async fn after_a_lost_reply_our_own_agent_is_waited_for() {
+    let mut kept: Option<Value> = None;
+    let mut looks = 0;
+    let server = Server::start(move |request: &Received| {
+        if request.line.starts_with("POST") {
+            return match kept.replace(accepted(&request.body)) {
+                None => Reply::HangUp,
+                Some(first) => {
+                    kept = Some(first);
+                    refusal(409, "TaskAgentExistsException")
+                }
+            };
+        }
+        looks += 1;
+        let list: Vec<&Value> = kept.iter().filter(|_| looks > 1).collect();
+        json(200, &value!({"count": list.len(), "value": list}).to_string())
+    })
+    .await;
+    let registered = pool_client(&server).register_agent(&name(), &registration()).await.expect("registered");
+    assert_eq!(registered.id, 17);
+}
+
 #[tokio::test]
 async fn after_a_lost_reply_an_agent_with_another_key_is_not_taken_over() {
     let server = forgetful(|mut agent| {

@@ -108,13 +108,16 @@ impl Credential {
     }
 }
 
+/// What its credential is called.
+const AZURE_CLI: &str = "Azure CLI";
+
 /// The person who is signed in to the Azure CLI on this machine. `tenant` where it is not the CLI's current one.
 pub fn azure_cli(tenant: Option<String>) -> Result<Credential, HttpError> {
     let make = move || -> azure_core::Result<Arc<dyn TokenCredential>> {
         let options = AzureCliCredentialOptions { tenant_id: tenant.clone(), ..Default::default() };
         Ok(AzureCliCredential::new(Some(options))?)
     };
-    from_azure_identity("Azure CLI", make)
+    from_azure_identity(AZURE_CLI, make)
 }
 
 /// One of `azure_identity`'s credentials. It is made anew for each token: theirs keep tokens without a way to make them
@@ -151,11 +154,17 @@ where
 fn http_error(error: &azure_core::Error, name: &str) -> HttpError {
     let causes = std::iter::successors(Some(error as &(dyn Error + 'static)), |error| beneath(*error));
     let mut ours = causes.filter_map(|cause| cause.downcast_ref::<HttpError>());
-    ours.next().cloned().unwrap_or_else(|| HttpError::AuthenticationFailed {
-        host: name.to_owned(),
-        reason: error.to_string().lines().next().unwrap_or_default().to_owned(),
-        entra: None,
-    })
+    if let Some(ours) = ours.next() {
+        return ours.clone();
+    }
+    let text = error.to_string();
+    let reason = text.lines().next().unwrap_or_default();
+    if name == AZURE_CLI {
+        // Which of its types failed is of no interest.
+        let detail = reason.split_once("authentication failed. ").map_or(reason, |(_, rest)| rest);
+        return HttpError::NotSignedIn { detail: detail.to_owned() };
+    }
+    HttpError::AuthenticationFailed { host: name.to_owned(), reason: reason.to_owned(), entra: None }
 }
 
 /// What an error wraps; theirs does not always say so through `source`.

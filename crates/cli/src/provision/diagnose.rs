@@ -145,17 +145,21 @@ fn image_trouble(evidence: &Evidence<'_>, events: &[Event]) -> Option<Cause> {
     if events.iter().any(|event| ["Pulled", "Created", "Started"].contains(&event.name.as_str())) {
         return None;
     }
-    let failed = events.iter().rev().find(|event| {
-        matches!(event.name.as_str(), "Failed" | "BackOff") && has(&event.message, &["pull", "image"])
-    });
+    let image = evidence.image;
+    // The reason is in one of them only ("Back-off pulling" comes last), and the image's name may look like one.
+    let failed: Vec<String> = events
+        .iter()
+        .filter(|event| matches!(event.name.as_str(), "Failed" | "BackOff"))
+        .map(|event| event.message.replace(image, ""))
+        .filter(|message| has(message, &["pull", "image"]))
+        .collect();
     let waiting =
         evidence.group.and_then(|group| group.container.as_ref()).map(|container| &container.detail);
-    let text = match (failed, waiting) {
-        (Some(event), _) => event.message.as_str(),
-        (None, Some(detail)) if has(detail, &["imagepull", "errimage"]) => detail.as_str(),
+    let text = match waiting {
+        _ if !failed.is_empty() => &failed.join("\n"),
+        Some(detail) if has(detail, &["imagepull", "errimage"]) => detail,
         _ => return None,
     };
-    let image = evidence.image;
     Some(if has(text, &["toomanyrequests", "rate limit"]) {
         cause(
             Blame::User,
@@ -380,6 +384,25 @@ mod tests {
             ),
             (TIMED_OUT, pull("Failed to pull image: strange"), None, "could not be pulled"),
             (TIMED_OUT, group("Waiting", None, "ImagePullBackOff", vec![]), None, "could not be pulled"),
+            (
+                TIMED_OUT,
+                group(
+                    "Waiting",
+                    None,
+                    "ImagePullBackOff",
+                    vec![
+                        event(
+                            1,
+                            "Failed",
+                            "Failed to pull image \"contoso.azurecr.io/agent:1\": manifest unknown",
+                        ),
+                        event(2, "Failed", "Error: ErrImagePull"),
+                        event(3, "BackOff", "Back-off pulling image \"contoso.azurecr.io/agent:1\""),
+                    ],
+                ),
+                None,
+                "there is no image",
+            ),
             (
                 TIMED_OUT,
                 group("Waiting", None, "", vec![event(0, "Pulling", "p")]),

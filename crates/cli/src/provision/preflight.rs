@@ -147,6 +147,13 @@ fn users(what: impl Into<String>, remedy: impl Into<String>) -> Finding {
     Finding { what: what.into(), remedy: remedy.into(), blame: Blame::User }
 }
 
+/// Several questions may fail for one reason; it is said once.
+fn add(findings: &mut Vec<Finding>, doing: &str, error: &ServiceError) {
+    if !findings.iter().any(|known| known.what.ends_with(&error.what)) {
+        findings.push(of_service(doing, error));
+    }
+}
+
 fn of_service(doing: &str, error: &ServiceError) -> Finding {
     let blame = match error.kind {
         ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Taken | ErrorKind::Quota => Blame::User,
@@ -163,7 +170,7 @@ fn judge_pool<'a>(
     let name = &settings.pool;
     let pool = match pool {
         Err(error) => {
-            findings.push(of_service("look for the agent pool", error));
+            add(findings, "look for the agent pool", error);
             return None;
         }
         Ok(None) => {
@@ -205,7 +212,7 @@ fn judge_resource_group(
             ),
             format!("create it (`az group create --name {name} --location <region>`), or correct the name."),
         )),
-        Err(error) => findings.push(of_service("look at the resource group", error)),
+        Err(error) => add(findings, "look at the resource group", error),
     }
 }
 
@@ -221,7 +228,7 @@ fn judge_subnet(
          --delegations {DELEGATION}"
     );
     match subnet {
-        Err(error) => findings.push(of_service("look at the subnet", error)),
+        Err(error) => add(findings, "look at the subnet", error),
         Ok(SubnetLookup::Missing) => findings.push(users(
             format!(
                 "There is no subnet `{name}` in a virtual network `{virtual_network}` of `{resource_group}`."
@@ -231,6 +238,7 @@ fn judge_subnet(
         )),
         Ok(SubnetLookup::Found(subnet)) => {
             findings.extend(delegation_finding(subnet, name, &update));
+            findings.extend(room_finding(subnet, name));
             findings.extend(region_finding(subnet, virtual_network, location));
             if !subnet.has_way_out {
                 warnings.push(format!(
@@ -242,7 +250,11 @@ fn judge_subnet(
     }
 }
 
+/// A subnet in which other things live cannot be delegated any more, so that its remedy is another one.
 fn delegation_finding(subnet: &Subnet, name: &str, update: &str) -> Option<Finding> {
+    if let Some(first) = subnet.others.first() {
+        return Some(shared_finding(subnet.others.len(), first, name));
+    }
     if subnet.delegations.iter().any(|delegation| delegation.eq_ignore_ascii_case(DELEGATION)) {
         return None;
     }
@@ -251,6 +263,32 @@ fn delegation_finding(subnet: &Subnet, name: &str, update: &str) -> Option<Findi
         Some(other) => format!("The subnet `{name}` is delegated to {other}, not to container groups."),
     };
     Some(users(what, format!("use a subnet for agents alone, and delegate it: `{update}`.")))
+}
+
+fn shared_finding(count: usize, first: &str, name: &str) -> Finding {
+    // `…/networkInterfaces/{name}/ipConfigurations/{name}`: the resource is what people know.
+    let resource = first.split("/ipConfigurations/").next().unwrap_or(first);
+    let mut parts = resource.rsplit('/');
+    let (resource, kind) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    users(
+        format!(
+            "The subnet `{name}` holds other things ({kind} {resource}{more}); container groups need one for \
+             themselves."
+        ),
+        format!(
+            "make another subnet, for agents alone: `az network vnet subnet create … --delegations {DELEGATION}`."
+        ),
+    )
+}
+
+fn room_finding(subnet: &Subnet, name: &str) -> Option<Finding> {
+    (subnet.free == Some(0)).then(|| {
+        users(
+            format!("The subnet `{name}` has no address left for another container group."),
+            "take down agents that are not needed (`ephemeral-agents list`), or use a larger subnet.",
+        )
+    })
 }
 
 fn region_finding(subnet: &Subnet, network: &str, location: Option<&str>) -> Option<Finding> {
@@ -315,12 +353,12 @@ fn judge_namesakes(namesakes: &Namesakes, findings: &mut Vec<Finding>) {
     match &namesakes.agent {
         Ok(None) => {}
         Ok(Some(_)) => findings.push(users(format!("An agent named {name} exists in the pool."), remedy)),
-        Err(error) => findings.push(of_service("look for an agent of that name", error)),
+        Err(error) => add(findings, "look for an agent of that name", error),
     }
     match &namesakes.group {
         Ok(None) => {}
         Ok(Some(_)) => findings.push(users(format!("A container group named {name} exists."), remedy)),
-        Err(error) => findings.push(of_service("look for a container group of that name", error)),
+        Err(error) => add(findings, "look for a container group of that name", error),
     }
 }
 
@@ -349,6 +387,8 @@ mod tests {
             location: location.to_owned(),
             has_way_out: true,
             delegations: delegation.map(str::to_owned).into_iter().collect(),
+            others: vec![],
+            free: None,
         })
     }
 
@@ -420,6 +460,8 @@ mod tests {
                 location: "westeurope".to_owned(),
                 delegations: vec!["Microsoft.ContainerInstance/containerGroups".to_owned()],
                 has_way_out: false,
+                others: vec![],
+                free: Some(7),
             }))),
             ..facts()
         };
@@ -429,6 +471,41 @@ mod tests {
         );
         let missing = Facts { subnet: Some(Ok(SubnetLookup::Missing)), ..facts() };
         assert!(said(&in_network(), &missing).contains("There is no subnet `for-agents`"));
+    }
+
+    #[test]
+    fn subnets_that_others_fill() {
+        let delegated = "Microsoft.ContainerInstance/containerGroups";
+        let SubnetLookup::Found(fine) = subnet("westeurope", Some(delegated)) else { panic!("found") };
+        let found = |subnet| Facts { subnet: Some(Ok(SubnetLookup::Found(subnet))), ..facts() };
+        let full = found(Subnet { free: Some(0), ..fine.clone() });
+        insta::assert_snapshot!(said(&in_network(), &full), @"
+        Nothing was created, because it would not work.
+          - The subnet `for-agents` has no address left for another container group.
+            To do: take down agents that are not needed (`ephemeral-agents list`), or use a larger subnet.
+        ");
+        let others = ["nics/web-1/ipConfigurations/a", "nics/web-2/ipConfigurations/b"].map(str::to_owned);
+        let shared = found(Subnet { others: others.into(), delegations: vec![], ..fine });
+        insta::assert_snapshot!(said(&in_network(), &shared), @"
+        Nothing was created, because it would not work.
+          - The subnet `for-agents` holds other things (nics web-1 and 1 more); container groups need one for themselves.
+            To do: make another subnet, for agents alone: `az network vnet subnet create … --delegations Microsoft.ContainerInstance/containerGroups`.
+        ");
+    }
+
+    #[test]
+    fn one_reason_is_said_once() {
+        let secret = || ServiceError {
+            kind: ErrorKind::Refused,
+            what: "Entra ID gave no token".to_owned(),
+            remedy: "make a new secret.".to_owned(),
+        };
+        let wrong = Facts { resource_group: Err(secret()), subnet: Some(Err(secret())), ..facts() };
+        insta::assert_snapshot!(said(&in_network(), &wrong), @"
+        Nothing was created, because it would not work.
+          - Could not look at the resource group: Entra ID gave no token
+            To do: make a new secret.
+        ");
     }
 
     #[test]

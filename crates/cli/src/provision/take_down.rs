@@ -9,7 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use crate::services::{Answer, ErrorKind, Groups, Pools, ServiceError, Services};
 
-/// Between two looks at a group that is being deleted.
+/// Before the second look at a group that is being deleted; later ones are rarer.
+const LOOK_FIRST: Duration = Duration::from_millis(500);
+/// Between two looks at a group that takes long to go.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 /// How long a group may take to go. Usually seconds; a group that is still being created takes longest.
 const GONE_WITHIN: Duration = Duration::from_mins(3);
@@ -66,16 +68,33 @@ impl Pair {
 /// Takes a pair down. A failure with the agent does not keep the group alive, which costs money; a job does.
 pub(crate) async fn take_down(services: &impl Services, pair: &Pair) -> TakenDown {
     let mut left = Vec::new();
-    match retire_agent(services, pair).await {
-        Ok(Removal::JobRunning) => return TakenDown::JobRunning,
-        Ok(Removal::Removed | Removal::AlreadyGone) => pair.agent.set(AgentRecord::None),
-        Err(error) => left.push(format!("the agent {} in its pool: {}", pair.name, error.what)),
+    let asked = pair.agent.get() == AgentRecord::Asked;
+    if !retire(services, pair, &mut left).await {
+        return TakenDown::JobRunning;
     }
+    let had_group = pair.group.get();
     match delete_group(services, pair).await {
         Ok(()) => pair.group.set(false),
         Err(error) => left.push(format!("the container group {}: {}", pair.name, error.what)),
     }
+    // Until it was gone, its container may have registered the agent that was looked for in vain.
+    if asked && had_group && left.is_empty() {
+        pair.agent.set(AgentRecord::Asked);
+        if !retire(services, pair, &mut left).await {
+            return TakenDown::JobRunning;
+        }
+    }
     if left.is_empty() { TakenDown::Done } else { TakenDown::Left(left) }
+}
+
+/// Retires the agent, and notes where that fails. Says whether its group may go: not while it runs a job.
+async fn retire(services: &impl Services, pair: &Pair, left: &mut Vec<String>) -> bool {
+    match retire_agent(services, pair).await {
+        Ok(Removal::JobRunning) => return false,
+        Ok(Removal::Removed | Removal::AlreadyGone) => pair.agent.set(AgentRecord::None),
+        Err(error) => left.push(format!("the agent {} in its pool: {}", pair.name, error.what)),
+    }
+    true
 }
 
 async fn retire_agent(services: &impl Services, pair: &Pair) -> Answer<Removal> {
@@ -96,30 +115,41 @@ async fn retire_agent(services: &impl Services, pair: &Pair) -> Answer<Removal> 
     services.pools().remove(pool_id, agent_id).await
 }
 
+/// Whether the same call may work in a moment: a group that is "still transitioning" refuses, and goes later.
+fn may_pass(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Indeterminate | ErrorKind::Transient | ErrorKind::Unavailable)
+}
+
 async fn delete_group(services: &impl Services, pair: &Pair) -> Answer<()> {
     if !pair.group.get() {
         return Ok(());
     }
-    let begin = Instant::now();
+    let (begin, mut pause) = (Instant::now(), LOOK_FIRST);
     loop {
         // Deleting once is not enough where the group was still being created: it may come into being afterwards.
-        match services.groups().delete(&pair.name).await {
+        let asked = services.groups().delete(&pair.name).await;
+        let is_last = begin.elapsed() >= GONE_WITHIN;
+        match asked {
             Ok(()) => {}
-            Err(error)
-                if matches!(error.kind, ErrorKind::Indeterminate | ErrorKind::Transient)
-                    && begin.elapsed() < GONE_WITHIN => {}
+            Err(error) if may_pass(error.kind) && !is_last => {
+                tracing::debug!(name = %pair.name, %error, "not deleted yet");
+            }
             Err(error) => return Err(error),
         }
-        if services.groups().group(&pair.name).await?.is_none() {
-            return Ok(());
+        match services.groups().group(&pair.name).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(_)) if is_last => {
+                return Err(ServiceError {
+                    kind: ErrorKind::Unavailable,
+                    what: format!("still there {} s after it was deleted", GONE_WITHIN.as_secs()),
+                    remedy: "look again later.".to_owned(),
+                });
+            }
+            Ok(Some(_)) => {}
+            Err(error) if may_pass(error.kind) && !is_last => {}
+            Err(error) => return Err(error),
         }
-        if begin.elapsed() >= GONE_WITHIN {
-            return Err(ServiceError {
-                kind: ErrorKind::Unavailable,
-                what: format!("still there {} s after it was deleted", GONE_WITHIN.as_secs()),
-                remedy: "look again later.".to_owned(),
-            });
-        }
-        sleep(LOOK_AGAIN).await;
+        sleep(pause).await;
+        pause = (pause * 2).min(LOOK_AGAIN);
     }
 }

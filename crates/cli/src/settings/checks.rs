@@ -248,6 +248,7 @@ pub(super) fn image(image: &str, registry: Option<&str>) -> Result<String, Refus
     if image.is_empty() || image.chars().any(char::is_whitespace) || image.contains("://") {
         return refused(format!("is {image:?}"), "give it as registry/name:tag, without a scheme");
     }
+    super::image::check(image, registry_of(image))?;
     match (registry, registry_of(image)) {
         (None, _) => Ok(image.to_owned()),
         (Some(server), None) => Ok(format!("{server}/{image}")),
@@ -257,6 +258,28 @@ pub(super) fn image(image: &str, registry: Option<&str>) -> Result<String, Refus
             "make them the same, or leave the registry out of one",
         ),
     }
+}
+
+/// Name of a virtual network, or of a subnet in one. A resource id is what `az` prints, so it is often given instead.
+pub(super) fn network_part(text: &str) -> Result<String, Refused> {
+    let parts: Vec<&str> = text.trim_matches('/').split('/').collect();
+    if let ["subscriptions", subscription, _, group, "providers", _, "virtualNetworks", network, rest @ ..] =
+        parts.as_slice()
+    {
+        let subnet = rest.get(1).unwrap_or(&"<subnet>");
+        return refused(
+            format!("is a resource id, in the subscription {subscription}; a name is wanted"),
+            format!(
+                "give --vnet-resource-group {group} --vnet-name {network} --subnet-name {subnet}; a container group \
+                 joins networks of its own --subscription only"
+            ),
+        );
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if text.is_empty() || text.len() > 80 || !text.chars().all(allowed) {
+        return refused(format!("is {text:?}"), "give a name of at most 80 letters, digits and - _ .");
+    }
+    Ok(text.to_owned())
 }
 
 /// A registry's server: the host of the URL that connections of Azure Pipelines carry.
@@ -325,6 +348,8 @@ mod tests {
             ("team/agent:1", Some("contoso.azurecr.io"), Some("contoso.azurecr.io/team/agent:1")),
             ("Contoso.azurecr.io/agent", Some("contoso.azurecr.io"), Some("Contoso.azurecr.io/agent")),
             ("localhost:5000/agent", None, Some("localhost:5000/agent")),
+            ("contoso.azurecr.io/Agent:1", None, None),
+            ("agent@sha256:1", Some("contoso.azurecr.io"), None),
             ("fabrikam.azurecr.io/agent", Some("contoso.azurecr.io"), None),
             ("https://contoso.azurecr.io/agent", None, None),
             ("", None, None),
@@ -333,6 +358,18 @@ mod tests {
             assert_eq!(image(name, registry).ok().as_deref(), expected, "{name} {registry:?}");
         }
         assert_eq!(registry_server("https://contoso.azurecr.io/"), "contoso.azurecr.io");
+    }
+
+    #[test]
+    fn networks_are_named_not_identified() {
+        assert_eq!(network_part("agents-1.a_b"), Ok("agents-1.a_b".to_owned()));
+        for text in ["", "a b", "a/b", "a?b"] {
+            assert!(network_part(text).is_err(), "{text}");
+        }
+        let id =
+            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v/subnets/agents";
+        let Refused { what, remedy } = network_part(id).expect_err("an id");
+        insta::assert_snapshot!(format!("{what}; {remedy}"), @"is a resource id, in the subscription s; a name is wanted; give --vnet-resource-group g --vnet-name v --subnet-name agents; a container group joins networks of its own --subscription only");
     }
 
     #[test]

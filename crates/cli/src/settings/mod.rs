@@ -8,6 +8,7 @@ pub(crate) mod layers;
 
 mod checks;
 mod connection;
+mod image;
 mod provision;
 
 use std::collections::BTreeMap;

@@ -137,7 +137,9 @@ fn network(place: &PlaceArguments, group: Option<&str>, problems: &mut Problems)
                 Some(name) => problems.check("vnet-resource-group", checks::resource_group(name.clone())),
                 None => group.map(str::to_owned),
             };
-            Some(Some(Network { resource_group: group?, name: network.clone(), subnet: subnet.clone() }))
+            let name = problems.check("vnet-name", checks::network_part(network));
+            let subnet = problems.check("subnet-name", checks::network_part(subnet));
+            Some(Some(Network { resource_group: group?, name: name?, subnet: subnet? }))
         }
         (Some(_), None) => {
             problems.add(
@@ -147,7 +149,8 @@ fn network(place: &PlaceArguments, group: Option<&str>, problems: &mut Problems)
             );
             None
         }
-        (None, Some(_)) => {
+        (None, Some(subnet)) => {
+            problems.check("subnet-name", checks::network_part(subnet))?;
             problems.add(
                 "vnet-name",
                 "is missing, although subnet-name is given",

@@ -10,7 +10,7 @@ use azure_resources::{
 use lifecycle::{AgentName, ContainerGroup};
 
 use super::Connection;
-use super::failures::{foreign, from_resource_manager};
+use super::failures::{foreign, from_resource_manager, taken};
 use super::spec::{all_tags, spec};
 use crate::errors::Failure;
 use crate::provision::plan::GroupPlan;
@@ -91,11 +91,17 @@ impl Groups for AzureGroups {
             &network.name,
             &network.subnet,
         );
-        match self.subscription.subnet(&id).await.map_err(|error| from_resource_manager(&error))? {
+        let (subnet, room) = tokio::join!(
+            Box::pin(self.subscription.subnet(&id)),
+            Box::pin(self.subscription.subnet_room(&id))
+        );
+        match subnet.map_err(|error| from_resource_manager(&error))? {
             Some(subnet) => Ok(SubnetLookup::Found(Subnet {
                 location: subnet.location,
                 has_way_out: subnet.has_nat_gateway || subnet.has_route_table,
                 delegations: subnet.delegations,
+                others: subnet.others,
+                free: room.ok().flatten().map(|room| room.limit.saturating_sub(room.used)),
             })),
             None => Ok(SubnetLookup::Missing),
         }
@@ -114,11 +120,18 @@ impl Groups for AzureGroups {
 
     async fn create(&self, plan: &GroupPlan) -> Answer<()> {
         let spec = spec(plan, self.subscription.id());
-        let operation = self
-            .groups
-            .create_new(&plan.name, &plan.ownership, &spec)
-            .await
-            .map_err(|error| from_resource_manager(&error))?;
+        let created = if plan.name.is_minted() {
+            Box::pin(self.groups.create_new(&plan.name, &plan.ownership, &spec))
+                .await
+                .map_err(GroupError::Http)
+        } else {
+            // Somebody may have taken a chosen name since preflight, and a PUT replaces what it finds.
+            Box::pin(self.groups.create(&plan.name, &plan.ownership, &spec)).await
+        };
+        let operation = created.map_err(|error| match error {
+            GroupError::Foreign(name) => taken(&name),
+            GroupError::Http(error) => from_resource_manager(&error),
+        })?;
         self.creation.replace(operation);
         if plan.tags.is_empty() {
             return Ok(());

@@ -8,9 +8,9 @@ use azure_http::{Auth, HttpError, Pipeline};
 use lifecycle::{Agent, AgentName, Removal};
 use serde_json::json;
 
-use super::failures::from_http;
+use super::failures::from_devops;
 use crate::services::{Answer, ErrorKind, NewAgent, Pool, Pools, Registered, ServiceError};
-use crate::settings::{DevOps, Os};
+use crate::settings::{DevOps, DevOpsCredential, Os};
 
 /// Version an agent is registered with until its container runs and says its own.
 const AGENT_VERSION: &str = "4.275.0";
@@ -21,11 +21,17 @@ const WORK_FOLDER: &str = "_work";
 /// The pools of an organization.
 pub(crate) struct DevOpsPools {
     organization: Organization,
+    credential: DevOpsCredential,
 }
 
 impl DevOpsPools {
     pub(super) fn new(pipeline: Pipeline, devops: &DevOps, auth: Auth) -> Result<Self, HttpError> {
-        Ok(Self { organization: Organization::new(pipeline, &devops.organization, auth)? })
+        let organization = Organization::new(pipeline, &devops.organization, auth)?;
+        Ok(Self { organization, credential: devops.credential.clone() })
+    }
+
+    fn failed(&self, error: &HttpError) -> ServiceError {
+        from_devops(error, &self.credential)
     }
 
     /// A client for a pool of which the id is known; its name does not matter to the calls.
@@ -33,16 +39,6 @@ impl DevOpsPools {
         let pool = azure_devops::Pool { id: pool_id, name: String::new(), hosted: false, auto_update: None };
         PoolClient::new(self.organization.clone(), pool)
     }
-}
-
-fn from_devops(error: &HttpError) -> ServiceError {
-    let mut answer = from_http(error);
-    if error.service().is_some_and(|service| service.status == 409) {
-        answer.kind = ErrorKind::Taken;
-        "give a name that was never used, or none to have one minted; what exists is never replaced."
-            .clone_into(&mut answer.remedy);
-    }
-    answer
 }
 
 fn no_key(error: &KeyError) -> ServiceError {
@@ -56,7 +52,7 @@ fn no_key(error: &KeyError) -> ServiceError {
 impl Pools for DevOpsPools {
     async fn pool(&self, name: &str) -> Answer<Option<Pool>> {
         let find =
-            async |right| self.organization.pool(name, right).await.map_err(|error| from_devops(&error));
+            async |right| self.organization.pool(name, right).await.map_err(|error| self.failed(&error));
         let (found, manageable) = match find(PoolRight::Manage).await? {
             Some(pool) => (Some(pool), true),
             // The service does not tell "no such pool" from "not yours to manage".
@@ -89,7 +85,7 @@ impl Pools for DevOpsPools {
         let registered = PoolClient::new(self.organization.clone(), known)
             .register_agent(name, &registration)
             .await
-            .map_err(|error| from_devops(&error))?;
+            .map_err(|error| self.failed(&error))?;
         let agent_id = registered.id;
         let configuration =
             JustInTimeConfiguration::new(registered, &registration.key, &agent.url, WORK_FOLDER)
@@ -98,19 +94,19 @@ impl Pools for DevOpsPools {
     }
 
     async fn agent(&self, pool_id: u64, name: &AgentName) -> Answer<Option<Agent>> {
-        self.client(pool_id).agent_by_name(name.as_str()).await.map_err(|error| from_devops(&error))
+        self.client(pool_id).agent_by_name(name.as_str()).await.map_err(|error| self.failed(&error))
     }
 
     async fn agents(&self, pool_id: u64) -> Answer<Vec<Agent>> {
-        self.client(pool_id).list_agents().await.map_err(|error| from_devops(&error))
+        self.client(pool_id).list_agents().await.map_err(|error| self.failed(&error))
     }
 
     async fn disable(&self, pool_id: u64, agent_id: u64) -> Answer<()> {
-        self.client(pool_id).disable_agent(agent_id).await.map_err(|error| from_devops(&error))
+        self.client(pool_id).disable_agent(agent_id).await.map_err(|error| self.failed(&error))
     }
 
     async fn remove(&self, pool_id: u64, agent_id: u64) -> Answer<Removal> {
-        self.client(pool_id).remove_agent(agent_id).await.map_err(|error| from_devops(&error))
+        self.client(pool_id).remove_agent(agent_id).await.map_err(|error| self.failed(&error))
     }
 
     fn registration_preview(&self, name: &AgentName, agent: &NewAgent) -> serde_json::Value {

@@ -10,6 +10,9 @@ use crate::compute::{GroupNetwork, JoinedNetwork};
 /// The first addresses of a subnet are the network's, its gateway's and its name servers'.
 const FIRST: u32 = 4;
 
+/// So many of a subnet's addresses Azure keeps for itself: those, and the last.
+const RESERVED: u64 = FIRST as u64 + 1;
+
 /// A range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Range {
@@ -50,6 +53,17 @@ fn joined<'a>(state: &'a State, group: &ContainerGroup) -> Option<(&'a VirtualNe
     let (network, name) = id.split_once("/subnets/")?;
     let network = state.arm.networks.get(network)?;
     Some((network, network.subnets.iter().find(|subnet| subnet.name.eq_ignore_ascii_case(name))?))
+}
+
+/// How many addresses of a subnet are taken, and how many there are.
+pub(super) fn usage(state: &State, network: &VirtualNetwork, subnet: &Subnet) -> (u64, u64) {
+    let id = format!("{}/subnets/{}", network.id, subnet.name);
+    let groups = state.arm.container_groups.values();
+    let groups =
+        groups.filter(|group| group.subnets().any(|joined| joined.eq_ignore_ascii_case(&id))).count();
+    let used = u64::try_from(groups + subnet.ip_configurations.len()).unwrap_or(u64::MAX);
+    let all = Range::parse(&subnet.address_prefix).map_or(0, |range| range.size().saturating_sub(RESERVED));
+    (used, all)
 }
 
 /// The address that a group gets in its subnet: the first that no other group has.

@@ -55,6 +55,14 @@ pub const KNOBS: &[Knob] = &[
         name: "arm.registry-error",
         meaning: "how many creations are refused since the registry answers with an error",
     },
+    Knob {
+        name: "arm.image-platform",
+        meaning: "the platform that every image is for, such as windows: creations for another are refused",
+    },
+    Knob {
+        name: "arm.pull-fails",
+        meaning: "images cannot be pulled: the registry's text, or {message, recovers} for a pull that works after all",
+    },
     Knob { name: "arm.provisioning-stuck", meaning: "container groups stay in Creating" },
     Knob { name: "arm.provisioning-seconds", meaning: "how long a container group is provisioned at least" },
     Knob {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::addresses;
 use super::gate::{Call, on};
 use super::refusal::Refusal;
 use super::regions;
@@ -42,6 +43,9 @@ pub struct Subnet {
     /// Id of the NAT gateway by which it may call out.
     #[serde(default)]
     pub nat_gateway: Option<String>,
+    /// Ids of other resources' addresses in it: network interfaces, private endpoints.
+    #[serde(default)]
+    pub ip_configurations: Vec<String>,
 }
 
 impl VirtualNetwork {
@@ -59,6 +63,7 @@ impl VirtualNetwork {
                 address_prefix: "10.10.254.0/23".to_owned(),
                 delegations: vec![DELEGATE.to_owned()],
                 nat_gateway: None,
+                ip_configurations: Vec::new(),
             }],
         }
     }
@@ -70,6 +75,13 @@ pub(super) fn routes(router: &mut Router) {
     let one = format!("{base}/{{network}}");
     on(router, Method::GET, base, "Microsoft.Network/virtualNetworks/read", list);
     on(router, Method::GET, &one, "Microsoft.Network/virtualNetworks/read", get);
+    on(
+        router,
+        Method::GET,
+        &format!("{one}/usages"),
+        "Microsoft.Network/virtualNetworks/usages/read",
+        usages,
+    );
     on(router, Method::PUT, &one, "Microsoft.Network/virtualNetworks/write", put);
     on(router, Method::DELETE, &one, "Microsoft.Network/virtualNetworks/delete", delete);
     let subnets = format!("{one}/subnets");
@@ -112,6 +124,10 @@ fn show_subnet(state: &crate::State, network: &VirtualNetwork, subnet: &Subnet) 
     });
     if let Some(gateway) = &subnet.nat_gateway {
         properties["natGateway"] = json!({"id": gateway});
+    }
+    if !subnet.ip_configurations.is_empty() {
+        let ids = subnet.ip_configurations.iter().map(|id| json!({"id": id}));
+        properties["ipConfigurations"] = Value::Array(ids.collect());
     }
     if is_used(state, &id) {
         properties["serviceAssociationLinks"] = json!([{
@@ -168,6 +184,7 @@ fn parse_subnet(body: &Value, name: &str) -> Result<Subnet, Refusal> {
         address_prefix: prefix.to_owned(),
         delegations: delegations.map(str::to_owned).collect(),
         nat_gateway: properties["natGateway"]["id"].as_str().map(str::to_owned),
+        ip_configurations: Vec::new(),
     })
 }
 
@@ -181,6 +198,23 @@ fn list(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
 
 fn get(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
     Ok(Reply::json(200, &show(state, find(state, call)?)))
+}
+
+/// How full its subnets are.
+fn usages(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
+    let network = find(state, call)?;
+    let shown: Vec<Value> = network
+        .subnets
+        .iter()
+        .map(|subnet| {
+            let (used, limit) = addresses::usage(state, network, subnet);
+            json!({
+                "id": format!("{}/subnets/{}", network.id, subnet.name), "currentValue": used, "limit": limit,
+                "unit": "Count", "name": {"value": "SubnetSpace", "localizedValue": "Subnet size and usage"},
+            })
+        })
+        .collect();
+    Ok(Reply::json(200, &json!({"value": shown})))
 }
 
 fn put(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
@@ -256,9 +290,24 @@ fn subnet_put(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
     if is_used(state, &subnet_id) && !delegated {
         return Err(super::container_groups::delegation_missing(&subnet_id));
     }
+    let others = known.and_then(|index| network.subnets[index].ip_configurations.first());
+    if let (Some(other), Some(index)) = (others, known)
+        && network.subnets[index].delegations != subnet.delegations
+    {
+        let message = format!(
+            "Delegations of subnet {subnet_id} cannot be changed from [{}] to [{}] because it is being used by the \
+             resource {other}.",
+            network.subnets[index].delegations.join(","),
+            subnet.delegations.join(",")
+        );
+        return Err(Refusal::new(400, "SubnetDelegationsCannotChangeWhenSubnetUsedByResource", message));
+    }
     if let Some(network) = state.arm.networks.get_mut(&id(call).to_ascii_lowercase()) {
         match known {
-            Some(index) => network.subnets[index] = subnet,
+            Some(index) => {
+                let ip_configurations = std::mem::take(&mut network.subnets[index].ip_configurations);
+                network.subnets[index] = Subnet { ip_configurations, ..subnet };
+            }
             None => network.subnets.push(subnet),
         }
     }

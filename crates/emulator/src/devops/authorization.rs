@@ -223,11 +223,7 @@ pub(crate) fn caller(emulator: &Emulator, request: &Request) -> Result<Caller, R
     if let Some(password) = request.basic_password() {
         let known = emulator.read(|state| state.world.personal_access_token == password);
         if known {
-            return Ok(Caller::Member {
-                id: super::projects::OWNER_ID,
-                name: super::projects::OWNER_NAME.to_owned(),
-                role: Role::Administrator,
-            });
+            return token_holder(emulator, request);
         }
     }
     let Some(token) = request.bearer() else { return Err(unauthorized(emulator, request, "")) };
@@ -237,6 +233,32 @@ pub(crate) fn caller(emulator: &Emulator, request: &Request) -> Result<Caller, R
         Some(JOB_AUDIENCE) => job_caller(emulator, request, &claims.unwrap_or_default()),
         _ => member_caller(emulator, request, token),
     }
+}
+
+/// Whoever holds the personal access token, as far as it lets them in.
+/// Assumed: 401, not 403, where the scope does not reach; the text for an expired token, which comes in a header.
+fn token_holder(emulator: &Emulator, request: &Request) -> Result<Caller, Reply> {
+    let (expired, scope, role) = emulator.read(|state| {
+        let faults = &state.faults;
+        let text = |knob| faults.get(knob).and_then(Value::as_str).map(str::to_owned);
+        (faults.is_on("devops.token-expired"), text("devops.token-scope"), text("devops.pool-role"))
+    });
+    if expired {
+        let reason = "Access+Denied%3a+The+Personal+Access+Token+used+has+expired.";
+        return Err(Reply::status(401).header("x-tfs-serviceerror", reason));
+    }
+    match scope.as_deref() {
+        Some("read") if request.method == Method::GET => {}
+        Some(_) => return Err(unauthorized(emulator, request, super::projects::OWNER_NAME)),
+        None => {}
+    }
+    let role = match role.as_deref() {
+        Some("reader") => Role::Reader,
+        Some("user") => Role::User,
+        _ => Role::Administrator,
+    };
+    let (id, name) = (super::projects::OWNER_ID, super::projects::OWNER_NAME.to_owned());
+    Ok(Caller::Member { id, name, role })
 }
 
 fn member_caller(emulator: &Emulator, request: &Request, token: &str) -> Result<Caller, Reply> {

@@ -89,6 +89,10 @@ pub const KNOBS: &[Knob] = &[
         name: "devops.package-missing",
         meaning: "the agent package is listed, and its download answers 404",
     },
+    Knob {
+        name: "devops.pool-role",
+        meaning: "role over every pool of whoever holds the personal access token: reader, user (administrator)",
+    },
     Knob { name: "devops.poll-seconds", meaning: "how long a poll for messages is held (50)" },
     Knob {
         name: "devops.rate-limit-delay-header",
@@ -105,6 +109,11 @@ pub const KNOBS: &[Knob] = &[
     Knob {
         name: "devops.session-conflict",
         meaning: "so many sessions are refused since the agent has one already",
+    },
+    Knob { name: "devops.token-expired", meaning: "personal access tokens are refused as expired" },
+    Knob {
+        name: "devops.token-scope",
+        meaning: "what personal access tokens are good for: none, or read, which is GET alone",
     },
 ];
 

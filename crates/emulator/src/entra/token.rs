@@ -24,11 +24,20 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 
 pub(super) fn routes(router: &mut Router) {
     router.on(Method::POST, "/{tenant}/oauth2/v2.0/token", async |emulator, request| {
-        answer(&emulator, &request, Version::Two).await
+        dated(&emulator, answer(&emulator, &request, Version::Two).await)
     });
     router.on(Method::POST, "/{tenant}/oauth2/token", async |emulator, request| {
-        answer(&emulator, &request, Version::One).await
+        dated(&emulator, answer(&emulator, &request, Version::One).await)
     });
+}
+
+/// A clock that is wrong shows in the header `Date` too, by which clients find out whose it is.
+fn dated(emulator: &Emulator, reply: Result<Reply, Reply>) -> Result<Reply, Reply> {
+    if skew_seconds(emulator) == 0 {
+        return reply;
+    }
+    let date = now(emulator).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    reply.map(|reply| reply.header("date", &date)).map_err(|reply| reply.header("date", &date))
 }
 
 /// The two generations of the endpoint: the first asks for a `resource`, the second for a `scope`.

@@ -30,6 +30,6 @@ pub const KNOBS: &[Knob] = &[
     },
     Knob {
         name: "http.not-json",
-        meaning: "200 with an HTML page in place of the reply: {count, path, method}",
+        meaning: "an HTML page in place of the reply: {count, path, method, status (200)}",
     },
 ];

@@ -152,6 +152,8 @@ async fn answer(
         Err(error) => return Ok(response(Reply::text(413, "text/plain", &error.to_string()))),
     }
     let (method, path) = (request.method.clone(), request.path.clone());
+    // What only looks at the state sees the present too.
+    emulator.change(|_| ());
     let lose = matching_fault(&emulator, &request, "http.lose-reply").is_some();
     let hold = is_hit(&emulator, &request, "http.hold");
     let reply = match fault_reply(&emulator, &request) {
@@ -201,19 +203,23 @@ fn fault_reply(emulator: &Emulator, request: &Request) -> Option<Reply> {
         return Some(if silent { reply } else { reply.header("retry-after", &seconds.to_string()) });
     }
     if let Some(fault) = matching_fault(emulator, request, "http.unavailable") {
-        let status =
-            fault.get("status").and_then(Value::as_u64).and_then(|status| u16::try_from(status).ok());
         let body =
             json!({"error": {"code": "ServiceUnavailable", "message": "The service is unavailable now."}});
-        return Some(Reply::json(status.unwrap_or(503), &body));
+        return Some(Reply::json(status_of(&fault, 503), &body));
     }
-    matching_fault(emulator, request, "http.not-json").map(|_| {
+    matching_fault(emulator, request, "http.not-json").map(|fault| {
         Reply::text(
-            200,
+            status_of(&fault, 200),
             "text/html; charset=utf-8",
             "<html><body>A page in place of an answer.</body></html>",
         )
     })
+}
+
+/// The status that a fault is to be answered with.
+fn status_of(fault: &Value, usual: u16) -> u16 {
+    let asked = fault.get("status").and_then(Value::as_u64);
+    asked.and_then(|status| u16::try_from(status).ok()).unwrap_or(usual)
 }
 
 /// Waits until nothing is held back any more. Counts itself meanwhile, also where the client goes away.

@@ -111,6 +111,20 @@ async fn a_job_that_no_registered_agent_can_do_is_not_queued() {
 }
 
 #[tokio::test]
+async fn a_lock_is_as_long_as_a_knob_says() {
+    let contoso = Organization::start().await;
+    contoso.turn("devops.lock-seconds", json!(30));
+    let agent = contoso.listening("one").await;
+    let job = contoso.queue(&[]);
+    agent.take_job(&contoso).await;
+    let path = format!("{REQUESTS}/{}", job.request_id);
+    contoso.step(29).await;
+    assert!(contoso.get(&path).await.ok().body["result"].is_null());
+    contoso.step(2).await;
+    assert_eq!(contoso.get(&path).await.ok().body["result"], "abandoned");
+}
+
+#[tokio::test]
 async fn a_disabled_agent_finishes_its_job_and_gets_no_other() {
     let contoso = Organization::start().await;
     let agent = contoso.listening("one").await;

@@ -98,6 +98,16 @@ async fn an_agent_has_one_session_until_it_is_silent() {
 }
 
 #[tokio::test]
+async fn a_session_may_be_refused_although_there_is_none() {
+    let contoso = Organization::start().await;
+    let mut agent = contoso.register("one").await;
+    agent.ask_for_token(&contoso).await;
+    contoso.turn("devops.session-conflict", json!(1));
+    assert_eq!(agent.open_session(&contoso).await.refusal(), (409, "TaskAgentSessionConflictException"));
+    agent.open_session(&contoso).await.ok();
+}
+
+#[tokio::test]
 async fn an_agent_that_polls_is_not_silent() {
     let contoso = Organization::start().await;
     contoso.turn("devops.poll-seconds", json!(100_000));

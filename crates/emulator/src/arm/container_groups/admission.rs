@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::super::networks::DELEGATE;
+use super::super::addresses;
+use super::super::networks::{DELEGATE, Subnet, VirtualNetwork};
 use super::super::refusal::Refusal;
 use super::super::{gate::Call, regions, roles};
 use super::{containers, shape};
@@ -221,7 +222,30 @@ fn check_subnet(state: &State, call: &Call, location: &str, id: &str) -> Result<
     if !subnet.delegations.iter().any(|service| service.eq_ignore_ascii_case(DELEGATE)) {
         return Err(delegation_missing(id));
     }
-    Ok(())
+    check_addresses(state, call.param("name"), network, subnet)
+}
+
+/// Assumed: that the provider passes on what the network says of a full subnet, and that a group has one address.
+fn check_addresses(
+    state: &State,
+    group: &str,
+    network: &VirtualNetwork,
+    subnet: &Subnet,
+) -> Result<(), Refusal> {
+    let id = format!("{}/subnets/{}", network.id, subnet.name);
+    let has_one =
+        state.arm.container_groups.values().any(|known| {
+            known.name == group && known.subnets().any(|joined| joined.eq_ignore_ascii_case(&id))
+        });
+    let (used, limit) = addresses::usage(state, network, subnet);
+    if has_one || used < limit {
+        return Ok(());
+    }
+    let message = format!(
+        "Subnet {} with address prefix {} does not have enough capacity for 1 IP addresses.",
+        subnet.name, subnet.address_prefix
+    );
+    Err(Refusal::new(400, "SubnetIsFull", message))
 }
 
 /// A subnet that is not, or should no longer be, delegated to container groups.
@@ -256,6 +280,7 @@ pub(super) fn check_room(state: &mut State, name: &str, admitted: &Admitted) -> 
             "An error response is received from the docker registry 'index.docker.io'. Please retry later.";
         return Err(Refusal::new(409, "RegistryErrorResponse", message));
     }
+    check_platform(state, name, admitted)?;
     let fault = state.faults.get("arm.capacity");
     if fault.is_some_and(|fault| {
         lacks_capacity(fault, &admitted.location) && !fault["late"].as_bool().unwrap_or(false)
@@ -267,6 +292,21 @@ pub(super) fn check_room(state: &mut State, name: &str, admitted: &Admitted) -> 
         ));
     }
     check_quota(state, name, admitted)
+}
+
+/// Assumed: the text; only the code is known.
+fn check_platform(state: &State, name: &str, admitted: &Admitted) -> Result<(), Refusal> {
+    let asked = admitted.properties["osType"].as_str().unwrap_or_default();
+    match state.faults.get("arm.image-platform").and_then(Value::as_str) {
+        Some(platform) if !platform.eq_ignore_ascii_case(asked) => {
+            let message = format!(
+                "The OS type '{asked}' of container group '{name}' does not match the platform '{platform}' of its \
+                 image."
+            );
+            Err(Refusal::new(400, "ImageOsTypeNotMatchContainerGroup", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Whether a value of the knob `arm.capacity` is about a region.

@@ -78,9 +78,24 @@ fn place(state: &mut State, key: Uuid) {
         note(&mut group.events, now, "Warning", "InsufficientCapacity.", &message);
         return fail(state, key, "ServiceUnavailable", &message);
     }
-    if !stuck {
+    if !stuck && pull_goes_on(state, key) {
         state.effects.push(Effect::Compute(compute::Command::Prepare { key }));
     }
+}
+
+/// Plays the pull that fails, if a fault asks for one. Says whether the group goes on all the same.
+fn pull_goes_on(state: &mut State, key: Uuid) -> bool {
+    let Some(fault) = state.faults.get("arm.pull-fails").cloned() else { return true };
+    let text = fault["message"].as_str().or(fault.as_str()).unwrap_or_default();
+    let first = find(state, key).and_then(|group| group.containers.first()).map(|first| first.name.clone());
+    let Some(container) = first else { return true };
+    observe(state, key, Report::Pulling { container: container.clone() });
+    if fault["recovers"].as_bool() == Some(true) {
+        note_failed_pull(state, key, &container, text);
+        return true;
+    }
+    observe(state, key, Report::PullFailed { container, message: text.to_owned() });
+    false
 }
 
 /// Starts a container, or plays its end if a fault says how it ends.
@@ -212,9 +227,20 @@ fn restart_later(state: &mut State, key: Uuid, name: &str) {
 
 /// The code and text for this are assumed: the service refuses most such images before it accepts the group.
 fn pull_failed(state: &mut State, key: Uuid, name: &str, message: &str) {
+    note_failed_pull(state, key, name, message);
+    let Some(group) = find(state, key) else { return };
+    let message = format!(
+        "The image '{}' in container group '{}' is not accessible. Please check the image and registry credential.",
+        image_of(group, name),
+        group.name
+    );
+    fail(state, key, "InaccessibleImage", &message);
+}
+
+fn note_failed_pull(state: &mut State, key: Uuid, name: &str, message: &str) {
     let now = state.now;
     let Some(group) = find(state, key) else { return };
-    let (image, group_name) = (image_of(group, name), group.name.clone());
+    let image = image_of(group, name);
     if let Some(container) = group.container_mut(name) {
         let text = format!("Failed to pull image \"{image}\": {message}");
         note(&mut container.events, now, "Warning", "Failed", &text);
@@ -222,11 +248,6 @@ fn pull_failed(state: &mut State, key: Uuid, name: &str, message: &str) {
         note(&mut container.events, now, "Warning", "BackOff", &text);
         container.phase = Phase::Waiting { reason: "ImagePullBackOff".to_owned() };
     }
-    let message = format!(
-        "The image '{image}' in container group '{group_name}' is not accessible. Please check the image and registry \
-         credential."
-    );
-    fail(state, key, "InaccessibleImage", &message);
 }
 
 /// Assumed: the code.
