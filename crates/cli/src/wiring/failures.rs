@@ -26,7 +26,9 @@ pub(super) fn from_resource_manager(error: &HttpError) -> ServiceError {
     let code = service.code.as_deref().unwrap_or_default();
     let class = FailureClass::of(service.status, code, &service.message);
     answer.kind = kind_of(class, answer.kind);
-    if let Some(remedy) = remedy_by_code(code, &service.message).or_else(|| remedy_by_class(class)) {
+    if let Some(remedy) =
+        remedy_by_code(code, &service.message).or_else(|| remedy_by_class(class, answer.kind))
+    {
         answer.remedy = remedy;
     }
     answer
@@ -43,7 +45,7 @@ fn kind_of(class: FailureClass, by_status: ErrorKind) -> ErrorKind {
     }
 }
 
-fn remedy_by_class(class: FailureClass) -> Option<String> {
+fn remedy_by_class(class: FailureClass, kind: ErrorKind) -> Option<String> {
     let remedy = match class {
         FailureClass::Capacity => {
             "try again later, with less --cpu and --memory, or in another region (--location)."
@@ -55,7 +57,8 @@ fn remedy_by_class(class: FailureClass) -> Option<String> {
         FailureClass::Image => {
             "check --image, and --registry-user with its password or --registry-identity with its role AcrPull."
         }
-        FailureClass::Transient => {
+        // Where the status says so too, it has its own remedy.
+        FailureClass::Transient if kind == ErrorKind::Transient => {
             "try again in a few minutes; if it lasts, Azure's status page may say why."
         }
         _ => return None,
