@@ -1,10 +1,11 @@
 //! What this machine is, and what can be installed on it.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Result, bail};
 
-use crate::programs::{execute, is_installed, output};
+use crate::programs::{execute, is_installed, output, target};
 
 /// Installs Debian packages that bring `programs`, where that is possible; else says what to install.
 pub(crate) fn need(programs: &[(&str, &str)]) -> Result<()> {
@@ -27,6 +28,24 @@ pub(crate) fn need(programs: &[(&str, &str)]) -> Result<()> {
             .args(["-c", &format!("{log} {}", missing.join(" "))])
             .env("DEBIAN_FRONTEND", "noninteractive"),
     )
+}
+
+/// A program of a Debian package that is not to be installed, since installing it would start a service: the one that is
+/// here, or out of the package, unpacked in the target folder.
+pub(crate) fn fetch(program: &str, package: &str) -> Result<PathBuf> {
+    let folder = target().join("packages").join(package);
+    let unpacked = folder.join("usr/bin").join(program);
+    if is_installed(program) {
+        return Ok(program.into());
+    }
+    if !unpacked.exists() {
+        std::fs::create_dir_all(&folder)?;
+        let script = format!(
+            "apt-get download -qq {package} && dpkg-deb --extract {package}_*.deb . && rm {package}_*.deb"
+        );
+        execute(Command::new("sh").args(["-c", &script]).current_dir(&folder))?;
+    }
+    Ok(unpacked)
 }
 
 /// Whether we may install packages and start an engine.

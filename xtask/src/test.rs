@@ -6,6 +6,7 @@ use crate::base_image;
 use crate::binaries::Binaries;
 use crate::demo;
 use crate::engine::Engine;
+use crate::machine;
 use crate::programs::{cargo, execute};
 
 /// Which tests.
@@ -24,14 +25,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let binaries = Binaries::build()?;
     let engine = if options.without_docker { None } else { engine() };
     let image = engine.as_ref().map(|engine| base_image::build(engine, &binaries, None)).transpose()?;
-
     let mut tests = cargo(&["test", "--workspace", "--quiet"]);
     tests.args(&options.arguments);
     tests.env("AZURE_EMULATOR", binaries.path("azure-emulator"));
     tests.env("STAND_IN_AGENT", binaries.path("stand-in-agent"));
     tests.env("PROGRAMS", binaries.path(""));
-    if let Some(engine) = &engine {
+    if let (Some(engine), Some(image)) = (&engine, &image) {
         engine.point(&mut tests);
+        machine::need(&[("htpasswd", "apache2-utils")])?;
+        tests
+            .env("AGENT_IMAGE", image)
+            .env("DOCKER_REGISTRY", machine::fetch("docker-registry", "docker-registry")?);
     }
     execute(&mut tests)?;
 
