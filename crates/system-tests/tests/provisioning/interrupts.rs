@@ -52,10 +52,10 @@ async fn while_creating() {
 /// A container group that is deleted while it is created may be created all the same.
 #[tokio::test]
 async fn while_a_group_is_created_that_comes_into_being_all_the_same() {
-    let world = World::start().await;
+    let world = World::start_with(&[SLEEPS]).await;
     world.fault("arm.delete-while-creating-leaks", true);
     world.fault("arm.provisioning-seconds", 3);
-    let mut started = world.provision().start();
+    let mut started = world.provision().with("image", "registry.test/sleeps:1").start();
     started.until("container group Creating").await;
     interrupted(&world, started, Signal::SIGINT, "interrupted").await;
 }
