@@ -73,7 +73,7 @@ impl PoolClient {
     ) -> Result<RegisteredAgent, HttpError> {
         match self.post(name, registration).await {
             Ok(agent) => self.registered(agent),
-            Err(error) if error.outcome_unknown() => match self.find(name.as_str()).await {
+            Err(error) if is_worth_a_look(&error) => match self.find(name.as_str()).await {
                 Ok(Some(found)) if has_key(&found, registration) => self.registered(found),
                 Ok(None) => self.register_again(name, registration, error).await,
                 Ok(Some(_)) | Err(_) => Err(error),
@@ -82,14 +82,18 @@ impl PoolClient {
         }
     }
 
-    /// The second time, after a reply was lost (`first`) and no agent was found. That the name is taken then means most
-    /// often that the first was heard after all, and lists do not show it yet.
+    /// The second time, after the first try failed (`first`) and no agent was found. A service in trouble gets a
+    /// moment. That the name is taken then means most often that the first was heard after all, and lists do not show
+    /// it yet.
     async fn register_again(
         &self,
         name: &AgentName,
         registration: &AgentRegistration,
         first: HttpError,
     ) -> Result<RegisteredAgent, HttpError> {
+        if first.service().is_some() {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
         let taken = match self.post(name, registration).await {
             Ok(agent) => return self.registered(agent),
             Err(error) if is_name_taken(&error) => error,
@@ -181,6 +185,11 @@ impl PoolClient {
             authorization_url,
         })
     }
+}
+
+/// Whether the agent may be there all the same, or come at a second try: nobody knows, or the service was away.
+fn is_worth_a_look(error: &HttpError) -> bool {
+    error.outcome_unknown() || error.service().is_some_and(|service| service.status == 503)
 }
 
 fn has_key(agent: &TaskAgent, registration: &AgentRegistration) -> bool {

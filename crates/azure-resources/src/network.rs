@@ -80,7 +80,7 @@ pub struct Subnet {
     pub has_nat_gateway: bool,
     /// Whether it has a route table, which may lead out through a firewall.
     pub has_route_table: bool,
-    /// Ids of what else has an address in it: network interfaces, private endpoints.
+    /// Ids of what has an address in it: network interfaces, private endpoints.
     pub others: Vec<String>,
 }
 
@@ -171,11 +171,7 @@ impl Subscription {
                 delegations,
                 has_nat_gateway: nat_gateway.is_some(),
                 has_route_table: route_table.is_some(),
-                others: ip_configurations
-                    .into_iter()
-                    .map(|reference| reference.id)
-                    .filter(|id| !is_of_container_groups(id))
-                    .collect(),
+                others: ip_configurations.into_iter().map(|reference| reference.id).collect(),
             }
         }))
     }
@@ -186,14 +182,10 @@ impl Subscription {
         let request = self.manager().by_id(Method::Get, &usages, API_VERSION);
         let usages: Vec<NetworkUsage> = self.manager().pages(request).await?;
         let own = usages.into_iter().find(|usage| usage.id.eq_ignore_ascii_case(id.as_str()));
+        // No subnet has room for nothing: then it is a number that was not given.
+        let own = own.filter(|usage| usage.limit >= 1.0);
         Ok(own.map(|usage| SubnetRoom { used: count(usage.current_value), limit: count(usage.limit) }))
     }
-}
-
-/// Addresses that container groups have themselves; those are no neighbours.
-fn is_of_container_groups(id: &str) -> bool {
-    let id = id.to_ascii_lowercase();
-    ["/microsoft.containerinstance/", "/networkprofiles/"].iter().any(|part| id.contains(part))
 }
 
 /// The service writes these counts as numbers with a fraction.

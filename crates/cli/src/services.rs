@@ -90,7 +90,7 @@ pub(crate) struct Subnet {
     pub(crate) delegations: Vec<String>,
     /// Whether it has a NAT gateway, or routes that may lead out.
     pub(crate) has_way_out: bool,
-    /// Ids of what else has an address in it.
+    /// Ids of what has an address in it.
     pub(crate) others: Vec<String>,
     /// How many of its addresses are free; `None` where the network does not say.
     pub(crate) free: Option<u64>,

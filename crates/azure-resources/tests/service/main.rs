@@ -337,6 +337,41 @@ async fn preflight_reads_what_can_be_known_beforehand() {
 }
 
 #[tokio::test]
+async fn a_subnet_says_who_lives_in_it_and_how_full_it_is() {
+    let server = start(|request| match request.line.split('?').next().unwrap_or_default() {
+        "GET /subscriptions/s/resourceGroups/n/providers/Microsoft.Network/virtualNetworks/v" => json(
+            200,
+            r#"{"location":"westeurope","properties":{"subnets":[
+                {"name":"web","properties":{"ipConfigurations":[{"id":"nic"}]}},{"name":"bare","properties":{}}]}}"#,
+        ),
+        "GET /subscriptions/s/resourceGroups/n/providers/Microsoft.Network/virtualNetworks/v/usages" => json(
+            200,
+            r#"{"value":[{"id":"/subscriptions/s/resourceGroups/n/providers/Microsoft.Network/virtualNetworks/v/subnets/WEB",
+                "currentValue":3.0,"limit":251.0,"unit":"Count","name":{"value":"SubnetSpace"}}]}"#,
+        ),
+        _ => refusal(404, "ResourceNotFound"),
+    })
+    .await;
+    let subscription = subscription(&server);
+    let id = |name| SubnetId::from_parts("s", "n", "v", name);
+    let web = subscription.subnet(&id("web")).await.expect("an answer").expect("a subnet");
+    assert_eq!(web.others, ["nic"]);
+    let room = subscription.subnet_room(&id("web")).await.expect("an answer").expect("numbers");
+    assert_eq!((room.used, room.limit), (3, 251));
+    assert_eq!(subscription.subnet_room(&id("bare")).await, Ok(None));
+}
+
+/// A subscription that is not there is no missing resource group.
+#[tokio::test]
+async fn a_subscription_that_is_not_there_is_an_error() {
+    let server = start(|_| refusal(404, "SubscriptionNotFound")).await;
+    let subscription = subscription(&server);
+    assert_eq!(subscription.info().await, Ok(None));
+    let error = subscription.resource_group("rg").await.expect_err("no subscription");
+    assert_eq!(error.service().and_then(|error| error.code.as_deref()), Some("SubscriptionNotFound"));
+}
+
+#[tokio::test]
 async fn a_missing_right_is_an_answer_with_a_remedy() {
     let server = start(|_| refusal(403, "AuthorizationFailed")).await;
     let error = groups(&server).create_new(&name(), &tags(), &spec()).await.unwrap_err();

@@ -252,11 +252,11 @@ fn judge_subnet(
 
 /// A subnet in which other things live cannot be delegated any more, so that its remedy is another one.
 fn delegation_finding(subnet: &Subnet, name: &str, update: &str) -> Option<Finding> {
-    if let Some(first) = subnet.others.first() {
-        return Some(shared_finding(subnet.others.len(), first, name));
-    }
     if subnet.delegations.iter().any(|delegation| delegation.eq_ignore_ascii_case(DELEGATION)) {
         return None;
+    }
+    if let Some(first) = subnet.others.first() {
+        return Some(shared_finding(subnet.others.len(), first, name));
     }
     let what = match subnet.delegations.first() {
         None => format!("The subnet `{name}` is not delegated to container groups."),

@@ -44,7 +44,7 @@ async fn a_subnet_without_a_free_address() {
     change_subnet(&world, |subnet| {
         subnet.address_prefix = "10.10.254.0/29".to_owned();
         subnet.ip_configurations = ["a", "b", "c"]
-            .map(|name| format!("/subscriptions/s/providers/Microsoft.ContainerInstance/nics/{name}"))
+            .map(|name| format!("/subscriptions/s/providers/Microsoft.Network/networkInterfaces/{name}"))
             .into();
     });
     fails_as(&world, "subnet-full", &in_network(&world)).await;

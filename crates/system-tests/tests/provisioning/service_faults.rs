@@ -69,7 +69,7 @@ async fn a_problem_of_the_service_now_and_then_is_waited_for() {
         }
     }
     // Whether the agent was registered is looked up before it is tried again.
-    for status in [500, 502] {
+    for status in [500, 502, 503] {
         works_with("http.unavailable", json!({"path": AGENTS, "method": "POST", "status": status})).await;
     }
 }
@@ -92,7 +92,7 @@ async fn a_problem_of_the_service_for_ever() {
 
 #[tokio::test]
 async fn a_reply_that_is_lost_is_looked_up() {
-    for (path, method) in [("pools", "GET"), (AGENTS, "POST"), (GROUP, "PUT")] {
+    for (path, method) in [("oauth2", "POST"), ("pools", "GET"), (AGENTS, "POST"), (GROUP, "PUT")] {
         works_with("http.lose-reply", json!({"path": path, "method": method})).await;
     }
 }
@@ -142,6 +142,28 @@ async fn a_service_that_does_not_let_it_be_taken_down() {
     printed.has_row("left-behind");
     assert_eq!(world.groups(), Vec::<String>::new(), "what costs money is gone");
     world.mend("http.unavailable");
+    clean_up(&world, &printed).await;
+}
+
+#[tokio::test]
+async fn a_service_that_stumbles_while_the_agent_is_waited_for() {
+    let world = World::start().await;
+    world.fault("http.not-json", json!({"path": GROUP, "method": "GET"}));
+    let printed = world.provision().run().await;
+    assert_eq!(printed.code, Some(0), "{}", printed.said());
+    assert!(printed.said().contains("warning: "), "{}", printed.said());
+}
+
+#[tokio::test]
+async fn a_token_that_expires_while_the_agent_is_waited_for() {
+    let world = World::start_with(&[("sleeps", "exec sleep 600")]).await;
+    let mut started = world.provision().with("image", "registry.test/sleeps:1").start();
+    started.until("container Running").await;
+    world.fault("devops.token-expired", true);
+    let printed = started.end().await;
+    printed.has_row("left-behind-token");
+    assert_eq!(world.groups(), Vec::<String>::new(), "what costs money is gone");
+    world.mend("devops.token-expired");
     clean_up(&world, &printed).await;
 }
 
