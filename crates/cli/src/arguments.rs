@@ -241,10 +241,10 @@ pub(crate) struct ContainerArguments {
     #[arg(long, value_enum, ignore_case = true, value_name = "OS", help_heading = "Container")]
     pub(crate) os_type: Option<OsArgument>,
     /// Processor cores [default: 1]
-    #[arg(long, value_name = "CORES", help_heading = "Container")]
+    #[arg(long, value_name = "CORES", help_heading = "Container", allow_negative_numbers = true)]
     pub(crate) cpu: Option<f64>,
     /// Memory in GB, in steps of 0.1 [default: 1.0]
-    #[arg(long, value_name = "GB", help_heading = "Container")]
+    #[arg(long, value_name = "GB", help_heading = "Container", allow_negative_numbers = true)]
     pub(crate) memory: Option<f64>,
     /// Environment variable of the container, name=value; may be repeated
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Container")]

@@ -33,6 +33,7 @@ pub(crate) fn settings() -> ProvisionSettings {
         azure: Azure {
             cloud: Cloud::Public,
             extra_ca: None,
+            ca_file: None,
             credential: AzureCredential::AzureCli,
             subscription: "00000000-1111-2222-3333-444444444444".to_owned(),
             resource_group: "agents".to_owned(),

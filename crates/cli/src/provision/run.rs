@@ -16,7 +16,7 @@ use crate::errors::{Failure, Kept, Leftovers};
 use crate::interrupts::Interrupts;
 use crate::report::Report;
 use crate::services::{Answer, ErrorKind, Groups, Pools, ServiceError, Services};
-use crate::settings::{NameChoice, ProvisionSettings, Registration};
+use crate::settings::{Cloud, NameChoice, ProvisionSettings, Registration};
 
 /// How long a request that creates something may go on after an interruption: with its answer we know what to take
 /// down. A cancelled pipeline gives ten seconds in all.
@@ -223,7 +223,8 @@ impl<S: Services> Attempt<'_, S> {
             let Err(error) = outcome else { return Ok(()) };
             tries += 1;
             let Some(pause) = try_again(error.kind, tries) else {
-                if error.kind == ErrorKind::Taken {
+                // Refused for certain: nothing came into being, and what was there before us is not ours to remove.
+                if matches!(error.kind, ErrorKind::Taken | ErrorKind::Refused | ErrorKind::Image) {
                     self.pair.group.set(false);
                 }
                 return Err(failed("create the container group", error));
@@ -359,9 +360,10 @@ impl<S: Services> Attempt<'_, S> {
         Ok(())
     }
 
+    /// What a person types to take it down, from the same terminal: it finds the same cloud there, too.
     fn removing_command(&self) -> String {
         let azure = &self.settings.azure;
-        format!(
+        let mut command = format!(
             "ephemeral-agents deprovision {} --subscription {} --resource-group {} --organization-url {} \
              --agent-pool '{}'",
             self.pair.name,
@@ -369,7 +371,17 @@ impl<S: Services> Attempt<'_, S> {
             azure.resource_group,
             self.settings.devops.organization,
             self.ready.pool.name
-        )
+        );
+        if azure.cloud != Cloud::Public {
+            command.push_str(" --cloud ");
+            command.push_str(azure.cloud.as_str());
+        }
+        if let Some(file) = &azure.ca_file {
+            command.push_str(" --ca-file '");
+            command.push_str(&file.display().to_string());
+            command.push('\'');
+        }
+        command
     }
 }
 

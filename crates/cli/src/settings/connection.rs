@@ -52,6 +52,7 @@ pub(super) fn read_azure(
     Some(Azure {
         cloud: cloud?,
         extra_ca: extra_ca?,
+        ca_file: global.ca_file.clone(),
         credential: credential?,
         subscription: subscription?,
         resource_group: group?,

@@ -13,6 +13,7 @@ mod provision;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use lifecycle::AgentName;
@@ -31,6 +32,8 @@ pub(crate) struct Azure {
     pub(crate) cloud: Cloud,
     /// Certificates to trust besides the system's, PEM.
     pub(crate) extra_ca: Option<Vec<u8>>,
+    /// The file that they came from.
+    pub(crate) ca_file: Option<PathBuf>,
     /// As whom.
     pub(crate) credential: AzureCredential,
     /// Id of the subscription.

@@ -35,7 +35,11 @@ pub(crate) async fn clean_up(world: &World, printed: &Printed) {
     let command = said.split('`').find(|part| part.starts_with("ephemeral-agents deprovision"));
     let words = command.unwrap_or_else(|| panic!("no command:\n{said}")).split_whitespace().skip(1);
     let words: Vec<&str> = words.map(|word| word.trim_matches('\'')).collect();
-    let cleaned = world.command(&words).without("subscription").without("resource-group").run().await;
+    let mut cleaning = world.command(&words);
+    for given in ["subscription", "resource-group", "cloud", "ca-file"] {
+        cleaning = cleaning.without(given);
+    }
+    let cleaned = cleaning.run().await;
     assert_eq!(cleaned.code, Some(0), "{}", cleaned.said());
     world.nothing_left().await;
 }
