@@ -4,6 +4,7 @@
 mod capacity;
 mod connections;
 mod credentials;
+mod fallback;
 mod image;
 mod interrupts;
 mod names;
