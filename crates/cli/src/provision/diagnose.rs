@@ -135,7 +135,7 @@ fn no_room(events: &[Event]) -> Option<Cause> {
         cause(
             Blame::Service,
             "the region has no room for a container group of this size now.",
-            "try again later, with less --cpu and --memory, or in another region.",
+            "try again later, with less --cpu and --memory, or in another region (--location); --fallback-location and its like try by themselves.",
         )
     })
 }

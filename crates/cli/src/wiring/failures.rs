@@ -48,7 +48,7 @@ fn kind_of(class: FailureClass, by_status: ErrorKind) -> ErrorKind {
 fn remedy_by_class(class: FailureClass, kind: ErrorKind) -> Option<String> {
     let remedy = match class {
         FailureClass::Capacity => {
-            "try again later, with less --cpu and --memory, or in another region (--location)."
+            "try again later, with less --cpu and --memory, or in another region (--location); --fallback-location and its like try by themselves."
         }
         FailureClass::Quota => {
             "take down what is not needed (`ephemeral-agents list`), use another region, or ask for a higher quota in \
