@@ -222,6 +222,10 @@ fn check_version(request: &Request) -> Result<(), Refusal> {
 pub(crate) fn caller(emulator: &Emulator, request: &Request) -> Result<Caller, Reply> {
     if let Some(password) = request.basic_password() {
         let known = emulator.read(|state| state.world.personal_access_token == password);
+        if known && emulator.read(|state| state.faults.is_on("devops.token-expired")) {
+            let message = "Access Denied: The Personal Access Token used has expired.";
+            return Err(Refusal::new(401, "UnauthorizedRequestException", message).into());
+        }
         if known {
             return Ok(Caller::Member {
                 id: super::projects::OWNER_ID,
