@@ -219,18 +219,23 @@ impl Azure {
 
     /// Exchanges the agent's assertion for a token.
     async fn agents_token(&self, request: TokenRequest) -> Result<Secret, HttpError> {
-        let host = request.url.clone();
+        let url = address(&request.url)?;
+        let host = url.host_str().unwrap_or_default().to_owned();
         let unreadable = |detail: String| HttpError::Unreadable { host: host.clone(), detail };
-        let mut post = azure_core::http::Request::new(address(&request.url)?, azure_core::http::Method::Post);
+        let mut post = azure_core::http::Request::new(url, azure_core::http::Method::Post);
         post.set_body(request.form.expose().to_owned());
         let answer =
             self.pipeline.execute_request(&post).await.map_err(|error| unreadable(error.to_string()))?;
         let body = answer.try_into_raw_response().await.map_err(|error| unreadable(error.to_string()))?;
         let body: Value =
             serde_json::from_slice(body.body()).map_err(|error| unreadable(error.to_string()))?;
-        let token =
-            body["access_token"].as_str().ok_or_else(|| unreadable("it holds no access_token".into()))?;
-        Ok(Secret::new(token))
+        match (body["access_token"].as_str(), body["error_description"].as_str()) {
+            (Some(token), _) => Ok(Secret::new(token)),
+            (None, Some(reason)) => {
+                Err(HttpError::AuthenticationFailed { host, reason: reason.to_owned(), entra: None })
+            }
+            (None, None) => Err(unreadable("it holds no access_token".into())),
+        }
     }
 }
 

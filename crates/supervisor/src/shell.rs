@@ -31,8 +31,8 @@ use crate::{
     console::Console,
     diagnostics,
     machine::{Answer, Effect, Event, Machine},
-    notification::Parser,
-    outcome::last_words,
+    notification::{Notification, Parser},
+    outcome::{group_left, last_words},
     settings::{AgentKey, Environment, Registration, Settings},
 };
 
@@ -174,6 +174,11 @@ impl Shell {
             }
             Effect::Report { outcome, agent, group } => {
                 let [plain, record] = last_words(&outcome, &agent, group);
+                self.console.say(&plain);
+                self.console.forward(&record);
+            }
+            Effect::ReportGroupLeft(why) => {
+                let [plain, record] = group_left(&why);
                 self.console.say(&plain);
                 self.console.forward(&record);
             }
@@ -332,6 +337,7 @@ async fn hear_notifications(listener: TcpListener, events: mpsc::UnboundedSender
             tokio::time::sleep(Duration::from_secs(1)).await;
             continue;
         };
+        let _ = events.send(Event::Notified(Notification::Listening));
         let mut parser = Parser::default();
         let mut bytes = [0; 256];
         while let Ok(count @ 1..) = agent.read(&mut bytes).await {

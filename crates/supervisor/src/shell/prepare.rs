@@ -6,10 +6,12 @@ use azure_http::HttpError;
 use process::User;
 
 use crate::{
+    agent_output::SERVER_TIME,
     agent_root::AgentRoot,
     assertion::token_request,
     azure::Azure,
     certificates::write_bundle,
+    outcome::Obstacle,
     package::{self, Download, Package},
     settings::{Registration, Settings},
 };
@@ -91,7 +93,13 @@ async fn choose(settings: &Settings, azure: &Azure) -> Result<Package, String> {
 }
 
 fn explain(what: &str, error: &HttpError) -> String {
-    format!("{what}: {error}. {}", error.remedy().trim_end_matches('.'))
+    let text = error.to_string();
+    // The agent's signature holds the time, and the service says its own when that does not fit.
+    let by_clock = matches!(error, HttpError::AuthenticationFailed { .. }) && text.contains(SERVER_TIME);
+    if by_clock {
+        return format!("{what}: {}. {}", text.trim_end_matches('.'), Obstacle::Clock);
+    }
+    format!("{what}: {}. {}", text.trim_end_matches('.'), error.remedy().trim_end_matches('.'))
 }
 
 async fn blocking(work: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {
