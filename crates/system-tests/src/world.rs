@@ -10,11 +10,11 @@ use emulator::{Emulator, Running, State};
 use serde_json::Value;
 
 use crate::invocation::Invocation;
+use crate::life::Life;
 use crate::programs::Program;
-use crate::troubleshooting;
 
 /// Longer than anything in these tests takes, however busy the machine is.
-const PATIENCE: Duration = Duration::from_mins(4);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 
 /// The image of the agent: our supervisor as first process.
 pub const AGENT_IMAGE: &str = "registry.test/agent:1";
@@ -25,7 +25,7 @@ const PLACEHOLDER: &str = "placeholder";
 /// An emulator with what a test needs around it.
 #[derive(Debug)]
 pub struct World {
-    running: Running,
+    pub(crate) running: Running,
     folder: tempfile::TempDir,
 }
 
@@ -56,6 +56,18 @@ impl World {
     /// A world whose only image is the agent's.
     pub async fn start() -> Self {
         Self::start_with(&[]).await
+    }
+
+    /// A world whose agent image runs these lines of shell before it starts the supervisor: `export AZP_GRACE=1`.
+    pub async fn with_agent(lines: &str) -> Self {
+        let supervisor = Program::Supervisor.path();
+        Self::start_with(&[("agent", &format!("{lines}\nexec '{}'", supervisor.display()))]).await
+    }
+
+    /// A world whose agent image is this script; `SUPERVISOR` in it is the supervisor's path.
+    pub async fn with_agent_script(script: &str) -> Self {
+        let supervisor = Program::Supervisor.path().display().to_string();
+        Self::start_with(&[("agent", &script.replace("SUPERVISOR", &supervisor))]).await
     }
 
     /// The emulator.
@@ -113,6 +125,18 @@ impl World {
             .and("agent-ca-file", &self.setting("EMULATOR_CA_FILE"))
     }
 
+    /// `provision` that does not wait until the agent is online; for agents that never are.
+    pub fn provision_unseen(&self) -> Invocation {
+        self.provision().with("timeout-agent-online", "0")
+    }
+
+    /// `deprovision` of one agent.
+    pub fn deprovision(&self, agent: &str) -> Invocation {
+        self.command(&["deprovision", agent])
+            .and("organization-url", &self.setting("AZURE_DEVOPS_ORG_URL"))
+            .and("agent-pool", &self.setting("AZURE_DEVOPS_POOL"))
+    }
+
     /// Names of the agents in the pool, without the placeholder.
     pub fn agents(&self) -> Vec<String> {
         self.emulator().read(agents)
@@ -139,14 +163,22 @@ impl World {
         of_agent.map(|file| std::fs::read_to_string(file.path()).unwrap_or_default()).collect()
     }
 
+    /// Waits until the container of an agent has printed this.
+    pub async fn says(&self, agent: &str, text: &str) {
+        let mut lines = self.running.emulator.runtime.output();
+        let heard = async {
+            while !self.container_output(agent).contains(text) {
+                lines.changed().await.expect("the emulator runs");
+            }
+        };
+        let heard = tokio::time::timeout(PATIENCE, heard).await;
+        assert!(heard.is_ok(), "waited in vain for {text:?}:\n{}", self.container_output(agent));
+    }
+
     /// The life of an agent's container, once it is over.
     pub async fn life(&self, agent: &str) -> Life {
-        let output = || self.container_output(agent);
-        self.wait_for("the end of a container's life", |_| {
-            output().contains(r#""event":"outcome""#).then_some(())
-        })
-        .await;
-        Life { output: output() }
+        self.says(agent, r#""event":"outcome""#).await;
+        Life { output: self.container_output(agent) }
     }
 
     /// Starts a run of a pipeline, and gives its id.
@@ -174,6 +206,26 @@ impl World {
             requests.any(|request| request.is_of(agent) && request.is_running()).then_some(())
         })
         .await;
+    }
+
+    /// How the jobs ended that this agent was ever given; `running` if one has not.
+    pub fn jobs_of(&self, agent: &str) -> Vec<String> {
+        self.emulator().read(|state| {
+            let requests = state.devops.requests.values();
+            let of_agent =
+                requests.filter(|request| request.agent.as_ref().is_some_and(|has| has.name == agent));
+            of_agent.map(|request| request.result.clone().unwrap_or_else(|| "running".to_owned())).collect()
+        })
+    }
+
+    /// How often requests were made whose `METHOD path status` holds all of these, in this order.
+    pub fn asked(&self, parts: &[&str]) -> u64 {
+        let holds = |request: &str| {
+            parts.iter().try_fold(request, |rest, part| rest.split_once(part).map(|(_, rest)| rest)).is_some()
+        };
+        self.emulator().read(|state| {
+            state.requests.iter().filter(|(request, _)| holds(request)).map(|(_, count)| *count).sum()
+        })
     }
 
     /// All that the steps of a run wrote to their logs.
@@ -209,27 +261,4 @@ fn write_script(path: &Path, text: &str) -> PathBuf {
     std::fs::write(path, format!("#!/bin/sh\n{text}\n")).expect("a script");
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
     path.to_owned()
-}
-
-/// What the container of an agent printed from its start to its end.
-#[derive(Clone, Debug)]
-pub struct Life {
-    /// All of it.
-    pub output: String,
-}
-
-impl Life {
-    /// The outcome's line for programs.
-    pub fn outcome(&self) -> Value {
-        let records = self.output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let outcomes: Vec<Value> = records.filter(|record| record["event"] == "outcome").collect();
-        let [outcome] = &outcomes[..] else { panic!("not one outcome:\n{}", self.output) };
-        outcome.clone()
-    }
-
-    /// Checks what was printed against the row `id` of `docs/troubleshooting.md`.
-    pub fn has_row(&self, id: &str) {
-        let outcome = self.outcome();
-        troubleshooting::check(id, &self.output, outcome["outcome"].as_str());
-    }
 }

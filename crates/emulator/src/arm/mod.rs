@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-pub use container_groups::ContainerGroup;
+pub use container_groups::{ContainerGroup, stop_container_group};
 pub use identities::{GroupIdentities, Identity, UserAssignedIdentity};
 pub use networks::{Subnet, VirtualNetwork};
 pub use operations::{Operation, Status};
