@@ -224,8 +224,9 @@ impl Azure {
         let unreadable = |detail: String| HttpError::Unreadable { host: host.clone(), detail };
         let mut post = azure_core::http::Request::new(url, azure_core::http::Method::Post);
         post.set_body(request.form.expose().to_owned());
+        let answer = self.pipeline.execute_request(&post).await;
         let answer =
-            self.pipeline.execute_request(&post).await.map_err(|error| unreadable(error.to_string()))?;
+            answer.map_err(|error| cause(&error).unwrap_or_else(|| unreadable(error.to_string())))?;
         let body = answer.try_into_raw_response().await.map_err(|error| unreadable(error.to_string()))?;
         let body: Value =
             serde_json::from_slice(body.body()).map_err(|error| unreadable(error.to_string()))?;
@@ -237,6 +238,13 @@ impl Azure {
             (None, None) => Err(unreadable("it holds no access_token".into())),
         }
     }
+}
+
+/// Our own error within one of the library's.
+fn cause(error: &azure_core::Error) -> Option<HttpError> {
+    let first: &(dyn std::error::Error + 'static) = error;
+    let mut causes = std::iter::successors(Some(first), |error| error.source());
+    causes.find_map(|cause| cause.downcast_ref::<HttpError>()).cloned()
 }
 
 fn address(text: &str) -> Result<Url, HttpError> {

@@ -2,12 +2,20 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use serde_json::json;
 
 use crate::World;
 use crate::world::PATIENCE;
+
+/// Between two looks at `/proc`, which tells nobody of its changes.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
+/// How long a process that was killed may take to be gone: it has to be given the processor once more.
+const DYING: Duration = Duration::from_secs(10);
 
 /// A process, as `/proc` shows it.
 #[derive(Clone, Debug)]
@@ -29,18 +37,33 @@ impl World {
         .await
     }
 
-    /// The process in an agent's container whose command line holds this. It must run already.
+    /// The process in an agent's container whose command line holds this, once it runs.
     pub async fn process(&self, agent: &str, command: &str) -> u32 {
-        let all = descendants(self.supervisor(agent).await);
-        let found = all.iter().find(|process| process.command.contains(command));
-        found.unwrap_or_else(|| panic!("no {command} among {all:?}")).id
+        let supervisor = self.supervisor(agent).await;
+        let runs = async {
+            loop {
+                let all = descendants(supervisor);
+                if let Some(found) = all.iter().find(|process| process.command.contains(command)) {
+                    return found.id;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, runs).await;
+        found.unwrap_or_else(|_| panic!("no {command} among {:?}", descendants(supervisor)))
     }
 
-    /// The same once it runs: a step of a job, which the service cannot see beginning. What it prints is seen.
-    pub async fn step_runs(&self, agent: &str, command: &str) -> u32 {
-        let supervisor = self.supervisor(agent).await;
-        let runs = || descendants(supervisor).into_iter().find(|process| process.command.contains(command));
-        self.wait_for("a step to run", |_| runs()).await.id
+    /// Keeps an agent's container group from being deleted, so that what its supervisor ends is not ended with it.
+    pub fn hold_groups(&self) {
+        self.fault(
+            "http.unavailable",
+            json!({"path": "/containerGroups/", "method": "DELETE", "count": 1000}),
+        );
+    }
+
+    /// Lets container groups be deleted again.
+    pub fn release_groups(&self) {
+        self.mend("http.unavailable");
     }
 
     /// Sends a signal to the first process of an agent's container, as the platform does.
@@ -79,6 +102,17 @@ impl Gate {
 /// Sends a signal to a process.
 pub fn signal(process: u32, signal: Signal) {
     kill(Pid::from_raw(process.cast_signed()), signal).expect("the process runs");
+}
+
+/// Waits for the end of a process that was killed. Only its parent would be told, so this looks again and again.
+pub async fn has_ended(process: u32) {
+    let ended = async {
+        while is_alive(process) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    let ended = tokio::time::timeout(DYING, ended).await;
+    assert!(ended.is_ok(), "process {process} runs on");
 }
 
 /// Whether a process runs. One that has ended and waits to be collected does not.

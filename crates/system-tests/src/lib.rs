@@ -13,10 +13,11 @@ mod inside;
 mod invocation;
 mod life;
 mod programs;
+mod rights;
 mod troubleshooting;
 mod world;
 
-pub use inside::{Gate, is_alive, signal};
+pub use inside::{Gate, has_ended, is_alive, signal};
 pub use invocation::{Invocation, Printed, Started};
 pub use life::Life;
 pub use troubleshooting::rows;

@@ -1,7 +1,7 @@
 //! How the agent's own program can end, and what that does not mean.
 
 use nix::sys::signal::Signal;
-use system_tests::{World, is_alive, signal};
+use system_tests::{World, has_ended, signal};
 
 /// An agent that misbehaves so before it has a job, and the row that its life ends with.
 async fn ends_before_a_job(words: &str, row: &str) {
@@ -61,13 +61,15 @@ async fn killed_in_its_job() {
     world.fault("devops.lock-seconds", 5);
     let provisioned = world.provision().run().await;
     let agent = provisioned.agent_name();
+    world.hold_groups();
     let run = world.job(agent, "echo begun; sleep 8601").await;
     world.job_begins(agent).await;
-    let step = world.step_runs(agent, "sleep 8601").await;
+    let step = world.process(agent, "sleep 8601").await;
     signal(world.process(agent, "Agent.Listener").await, Signal::SIGKILL);
     let life = world.life(agent).await;
     life.has_row("agent-lost");
-    assert!(!is_alive(step), "what the job was doing must not go on");
+    has_ended(step).await;
+    world.release_groups();
     assert_eq!(world.result(run).await, "failed");
     assert_eq!(world.jobs_of(agent), ["abandoned"]);
     assert_eq!(life.outcome()["agent"], "removed", "once the lock has lapsed");
@@ -79,12 +81,14 @@ async fn its_worker_crashes_in_the_job() {
     let world = World::start().await;
     let provisioned = world.provision().run().await;
     let agent = provisioned.agent_name();
+    world.hold_groups();
     let run = world.job(agent, "echo begun; sleep 8602").await;
     world.job_begins(agent).await;
-    let step = world.step_runs(agent, "sleep 8602").await;
+    let step = world.process(agent, "sleep 8602").await;
     signal(world.process(agent, "Agent.Worker").await, Signal::SIGKILL);
     world.life(agent).await.has_row("job-finished");
-    assert!(!is_alive(step), "what the job was doing must not go on");
+    has_ended(step).await;
+    world.release_groups();
     assert_eq!(world.result(run).await, "failed");
     assert_eq!(world.jobs_of(agent), ["failed"]);
     world.nothing_left().await;

@@ -1,6 +1,6 @@
 //! Times that are over: to come online, to get a job, to live.
 
-use system_tests::{World, is_alive};
+use system_tests::{World, has_ended};
 
 /// Long enough for an agent to be fetched and to be seen failing, on a busy machine.
 const START: &str = "export AZP_START_TIMEOUT=15";
@@ -54,12 +54,14 @@ async fn too_long_a_job(words: &str, result: &str) {
     let world = World::with_agent("export AZP_MAX_LIFETIME=12 AZP_GRACE=3").await;
     world.fault("compute.misbehave", words);
     world.fault("devops.lock-seconds", 20);
+    world.hold_groups();
     let provisioned = world.provision().run().await;
     let agent = provisioned.agent_name();
     world.job(agent, "echo begun; sleep 8620").await;
-    let step = world.step_runs(agent, "sleep 8620").await;
+    let step = world.process(agent, "sleep 8620").await;
     world.life(agent).await.has_row("lifetime-over-job");
-    assert!(!is_alive(step));
+    has_ended(step).await;
+    world.release_groups();
     assert_eq!(world.jobs_of(agent), [result]);
     world.nothing_left().await;
 }
@@ -71,5 +73,5 @@ async fn its_longest_life_is_over_in_a_job() {
 
 #[tokio::test]
 async fn its_longest_life_is_over_in_a_job_that_does_not_end() {
-    too_long_a_job("slow-worker:600", "abandoned").await;
+    too_long_a_job("ignore-sigint", "abandoned").await;
 }

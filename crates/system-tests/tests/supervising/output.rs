@@ -1,7 +1,6 @@
 //! Whatever the agent prints, and whatever its job leaves behind: the life goes its way.
 
-use serde_json::json;
-use system_tests::{World, is_alive};
+use system_tests::{World, has_ended, is_alive};
 
 /// An agent that prints so, which waits longer for its job than it may take to come online.
 async fn odd_output(lines: &str, words: &str) -> (World, system_tests::Life) {
@@ -63,21 +62,22 @@ async fn nobody_reads() {
 async fn what_agent_and_job_leave_running_is_ended() {
     let world = World::start().await;
     world.fault("compute.misbehave", "orphan");
-    world.fault("http.unavailable", json!({"path": "/containerGroups/", "method": "DELETE", "count": 1000}));
+    world.hold_groups();
     let provisioned = world.provision().run().await;
     let agent = provisioned.agent_name();
     let orphan = world.process(agent, "sleep 3600").await;
     let gate = world.gate("gate");
     let script = format!("(setsid sleep 8630 > /dev/null 2>&1 &)\nsetsid sleep 8631 &\n{}", gate.wait());
     let run = world.job(agent, &script).await;
-    let daemon = world.step_runs(agent, "sleep 8630").await;
-    let holder = world.step_runs(agent, "sleep 8631").await;
+    let daemon = world.process(agent, "sleep 8630").await;
+    let holder = world.process(agent, "sleep 8631").await;
     gate.open().await;
     assert_eq!(world.result(run).await, "succeeded");
     world.life(agent).await.has_row("job-finished");
-    let left: Vec<u32> = [orphan, daemon, holder].into_iter().filter(|process| is_alive(*process)).collect();
-    assert!(left.is_empty(), "{left:?} run on");
+    for process in [orphan, daemon, holder] {
+        has_ended(process).await;
+    }
     assert!(is_alive(world.supervisor(agent).await), "the container is still there");
-    world.mend("http.unavailable");
+    world.release_groups();
     world.nothing_left().await;
 }

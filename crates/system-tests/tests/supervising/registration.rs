@@ -45,11 +45,22 @@ export AZP_TOKEN_FILE="$AZP_HOME/token""#;
 
 #[tokio::test]
 async fn a_wrong_token() {
-    let world = World::with_agent("export AZP_TOKEN=wrong").await;
+    // With an agent that needs no token to be fetched: otherwise that is where it ends.
+    let package = "packages-content/agent/4.275.0/vsts-agent-linux-x64-4.275.0.tar.gz";
+    let lines = format!("export AZP_TOKEN=wrong AZP_AGENT_PACKAGE_URL=$AZP_URL/_apis/{package}");
+    let world = World::with_agent(&lines).await;
     let provisioned = with_token(&world).with("timeout-agent-online", "0").run().await;
     let life = world.life(provisioned.agent_name()).await;
     life.has_row("configuration-failed");
-    assert_eq!(life.count("You are not authorized"), 1, "the agent's own line:\n{}", life.output);
+    assert_eq!(life.count("\nVS30063: You are not authorized"), 1, "the agent's own line:\n{}", life.output);
+    world.nothing_left().await;
+}
+
+#[tokio::test]
+async fn a_wrong_token_gets_no_package() {
+    let world = World::with_agent("export AZP_TOKEN=wrong").await;
+    let provisioned = with_token(&world).with("timeout-agent-online", "0").run().await;
+    world.life(provisioned.agent_name()).await.has_row("package-token");
     world.nothing_left().await;
 }
 

@@ -1,7 +1,7 @@
 //! Being told to stop: by the platform's SIGTERM to the container, and by `stop` of the container group.
 
 use nix::sys::signal::Signal;
-use system_tests::{World, is_alive};
+use system_tests::{World, has_ended, is_alive};
 
 #[tokio::test]
 async fn defect_02_told_to_stop_while_idle() {
@@ -20,12 +20,14 @@ async fn defect_02_told_to_stop_while_idle() {
 async fn told_to_stop_while_idle_and_the_agent_does_not_listen() {
     let world = World::start().await;
     world.fault("compute.misbehave", "ignore-sigint");
+    world.hold_groups();
     let provisioned = world.provision().run().await;
     let agent = provisioned.agent_name();
     let listener = world.process(agent, "Agent.Listener").await;
     world.signal(agent, Signal::SIGTERM).await;
     world.life(agent).await.has_row("stopped");
-    assert!(!is_alive(listener));
+    has_ended(listener).await;
+    world.release_groups();
     world.nothing_left().await;
 }
 
@@ -33,13 +35,15 @@ async fn told_to_stop_while_idle_and_the_agent_does_not_listen() {
 async fn told_to_stop_while_the_agent_registers_itself() {
     let world = World::start().await;
     world.fault("compute.misbehave", "hang-configure");
+    world.hold_groups();
     let provisioned = world.provision_unseen().with("registration", "token").run().await;
     let agent = provisioned.agent_name();
     world.says(agent, "Failed to replace the agent").await;
     let configuring = world.process(agent, "Agent.Listener configure").await;
     world.signal(agent, Signal::SIGTERM).await;
     world.life(agent).await.has_row("stopped");
-    assert!(!is_alive(configuring));
+    has_ended(configuring).await;
+    world.release_groups();
     world.nothing_left().await;
 }
 
@@ -47,13 +51,15 @@ async fn told_to_stop_while_the_agent_registers_itself() {
 async fn told_to_stop_while_the_agent_updates_itself() {
     let world = World::start().await;
     world.fault("compute.misbehave", "exit-before-job:4,update-hangs");
-    let provisioned = world.provision().run().await;
+    world.hold_groups();
+    let provisioned = world.provision_unseen().run().await;
     let agent = provisioned.agent_name();
     world.says(agent, "the agent updates itself").await;
-    let script = world.process(agent, "/proc/").await;
+    let script = world.process(agent, "sleep 3600").await;
     world.signal(agent, Signal::SIGTERM).await;
     world.life(agent).await.has_row("stopped");
-    assert!(!is_alive(script), "the update script must not go on");
+    has_ended(script).await;
+    world.release_groups();
     world.nothing_left().await;
 }
 
@@ -61,12 +67,13 @@ async fn told_to_stop_while_the_agent_updates_itself() {
 async fn in_its_job(lines: &str, words: &str) -> (World, String, u64, u32) {
     let world = World::with_agent(lines).await;
     world.fault("compute.misbehave", words);
+    world.hold_groups();
     // Of a job that is not reported as ended the service knows when the agent's lock on it lapses.
     world.fault("devops.lock-seconds", 8);
     let provisioned = world.provision().run().await;
     let agent = provisioned.agent_name().to_owned();
     let run = world.job(&agent, "echo begun; sleep 8610").await;
-    let step = world.step_runs(&agent, "sleep 8610").await;
+    let step = world.process(&agent, "sleep 8610").await;
     (world, agent, run, step)
 }
 
@@ -76,7 +83,8 @@ async fn defect_02_told_to_stop_in_a_job() {
     world.signal(&agent, Signal::SIGTERM).await;
     assert_eq!(world.result(run).await, "canceled");
     world.life(&agent).await.has_row("job-stopped");
-    assert!(!is_alive(step));
+    has_ended(step).await;
+    world.release_groups();
     assert_eq!(world.jobs_of(&agent), ["canceled"], "the result reached the service");
     world.nothing_left().await;
 }
@@ -84,6 +92,7 @@ async fn defect_02_told_to_stop_in_a_job() {
 #[tokio::test]
 async fn told_to_stop_in_a_job_that_ends_slowly_within_its_grace() {
     let (world, agent, run, _) = in_its_job("", "slow-worker:3").await;
+    world.release_groups();
     world.signal(&agent, Signal::SIGTERM).await;
     assert_eq!(world.result(run).await, "canceled");
     world.life(&agent).await.has_row("job-stopped");
@@ -93,13 +102,17 @@ async fn told_to_stop_in_a_job_that_ends_slowly_within_its_grace() {
 
 #[tokio::test]
 async fn told_to_stop_in_a_job_that_does_not_end_within_its_grace() {
-    for words in ["ignore-sigint", "slow-worker:600"] {
+    // A worker that was told has reported the job before it dawdles.
+    for (words, run_result, job_result) in
+        [("ignore-sigint", "failed", "abandoned"), ("slow-worker:600", "canceled", "canceled")]
+    {
         let (world, agent, run, step) = in_its_job("export AZP_GRACE=2", words).await;
         world.signal(&agent, Signal::SIGTERM).await;
         world.life(&agent).await.has_row("job-killed");
-        assert!(!is_alive(step), "{words}");
-        assert_eq!(world.result(run).await, "failed", "{words}");
-        assert_eq!(world.jobs_of(&agent), ["abandoned"], "{words}");
+        has_ended(step).await;
+        world.release_groups();
+        assert_eq!(world.result(run).await, run_result, "{words}");
+        assert_eq!(world.jobs_of(&agent), [job_result], "{words}");
         world.nothing_left().await;
     }
 }
@@ -111,8 +124,9 @@ async fn told_to_stop_twice_in_a_job() {
     world.says(&agent, "asking the agent to stop").await;
     world.signal(&agent, Signal::SIGTERM).await;
     world.life(&agent).await.has_row("job-killed");
-    assert!(!is_alive(step));
-    assert_eq!(world.result(run).await, "failed");
+    has_ended(step).await;
+    world.release_groups();
+    assert!(["canceled", "failed"].contains(&world.result(run).await), "as far as it had come");
     world.nothing_left().await;
 }
 
@@ -127,7 +141,8 @@ async fn the_agent_is_told_to_stop_too_and_dies_of_it() {
     world.signal(&agent, Signal::SIGCONT).await;
     let life = world.life(&agent).await;
     assert!(["agent-lost", "job-stopped"].contains(&life.outcome()["outcome"].as_str().unwrap_or_default()));
-    assert!(!is_alive(step));
+    has_ended(step).await;
+    world.release_groups();
     assert_eq!(world.result(run).await, "failed");
     world.nothing_left().await;
 }
@@ -142,7 +157,7 @@ async fn its_container_group_is_stopped() {
     let listener = world.process(agent, "Agent.Listener").await;
     world.emulator().change(|state| emulator::arm::stop_container_group(state, agent));
     world.wait_for("the end of the container", |_| (!is_alive(supervisor)).then_some(())).await;
-    assert!(!is_alive(listener));
+    has_ended(listener).await;
     assert_eq!((world.agents(), world.groups()), (vec![agent.to_owned()], vec![agent.to_owned()]));
     let printed = world.deprovision(agent).run().await;
     assert_eq!(printed.code, Some(0), "{}", printed.said());
