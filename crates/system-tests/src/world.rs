@@ -220,12 +220,18 @@ impl World {
 
     /// How often requests were made whose `METHOD path status` holds all of these, in this order.
     pub fn asked(&self, parts: &[&str]) -> u64 {
-        let holds = |request: &str| {
-            parts.iter().try_fold(request, |rest, part| rest.split_once(part).map(|(_, rest)| rest)).is_some()
-        };
-        self.emulator().read(|state| {
-            state.requests.iter().filter(|(request, _)| holds(request)).map(|(_, count)| *count).sum()
-        })
+        self.emulator().read(|state| asked(state, parts))
+    }
+
+    /// Waits until such requests were made that often.
+    pub async fn is_asked(&self, parts: &[&str], times: u64) {
+        self.wait_for("a request", |state| (asked(state, parts) >= times).then_some(())).await;
+    }
+
+    /// Waits until no container group is left.
+    pub async fn groups_gone(&self) {
+        self.wait_for("the end of the container groups", |state| groups(state).is_empty().then_some(()))
+            .await;
     }
 
     /// All that the steps of a run wrote to their logs.
@@ -250,6 +256,13 @@ fn agents(state: &State) -> Vec<String> {
 fn pool_id(state: &State) -> u64 {
     let pool = state.devops.pools.values().find(|pool| pool.name == emulator::world::POOL);
     pool.expect("the pool").id
+}
+
+fn asked(state: &State, parts: &[&str]) -> u64 {
+    let holds = |request: &str| {
+        parts.iter().try_fold(request, |rest, part| rest.split_once(part).map(|(_, rest)| rest)).is_some()
+    };
+    state.requests.iter().filter(|(request, _)| holds(request)).map(|(_, count)| *count).sum()
 }
 
 fn groups(state: &State) -> Vec<String> {

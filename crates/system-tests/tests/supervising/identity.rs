@@ -35,9 +35,7 @@ async fn its_right_comes_late() {
     let run = world.job(agent, "echo done").await;
     assert_eq!(world.result(run).await, "succeeded");
     world.life(agent).await.has_row("job-finished");
-    world
-        .wait_for("a refusal", |_| (world.asked(&["DELETE", "containerGroups", "403"]) > 0).then_some(()))
-        .await;
+    world.is_asked(&["DELETE", "containerGroups", "403"], 1).await;
     world.identity_may_delete_groups(agent).await;
     world.nothing_left().await;
 }
@@ -52,7 +50,7 @@ async fn it_is_no_member_of_the_organization() {
     let life = world.life(agent).await;
     life.has_row("identity-no-member");
     assert_eq!(life.outcome()["agent"], "left");
-    world.wait_for("the end of the group", |_| world.groups().is_empty().then_some(())).await;
+    world.groups_gone().await;
     assert_eq!(world.deprovision(agent).run().await.code, Some(0));
     world.nothing_left().await;
 }

@@ -30,7 +30,7 @@ async fn defect_01_the_service_counts_the_job_as_running_for_ever() {
     let life = world.life(agent).await;
     life.has_row("agent-left-busy");
     assert_eq!(life.outcome()["agent"], "left");
-    world.wait_for("the end of the group", |_| world.groups().is_empty().then_some(())).await;
+    world.groups_gone().await;
     assert_eq!(world.agents(), [agent]);
     world.mend("devops.remove-busy");
     assert_eq!(world.deprovision(agent).run().await.code, Some(0));
@@ -40,8 +40,8 @@ async fn defect_01_the_service_counts_the_job_as_running_for_ever() {
 #[tokio::test]
 async fn defect_08_the_deletion_of_the_group_is_tried_again() {
     let world = World::start().await;
-    world.fault("arm.transitioning", 3);
     let provisioned = world.provision().with("idle-timeout", "1").run().await;
+    world.fault("arm.transitioning", 3);
     world.life(provisioned.agent_name()).await.has_row("no-job");
     world.nothing_left().await;
     assert!(world.asked(&["DELETE", "containerGroups", "409"]) >= 3);
@@ -70,7 +70,7 @@ async fn defect_14_a_second_job_is_left_for_others() {
     assert_eq!(world.result(run).await, "succeeded");
     world.life(agent).await.has_row("job-finished");
     assert_eq!(world.jobs_of(agent), ["succeeded"]);
-    let second = world.provision().run().await;
+    let second = world.provision_unseen().run().await;
     assert_eq!(world.result(other_run).await, "succeeded");
     assert_eq!(world.jobs_of(second.agent_name()), ["succeeded"], "it waited for another agent");
     world.life(second.agent_name()).await.has_row("job-finished");
@@ -131,7 +131,7 @@ async fn the_token_has_expired() {
     let life = world.life(agent).await;
     life.has_row("token-expired");
     assert_eq!(life.outcome()["agent"], "left");
-    world.wait_for("the end of the group", |_| world.groups().is_empty().then_some(())).await;
+    world.groups_gone().await;
     world.mend("devops.token-expired");
     assert_eq!(world.deprovision(agent).run().await.code, Some(0));
     world.nothing_left().await;
@@ -163,11 +163,7 @@ async fn the_service_principals_secret_expires_during_the_job() {
     let gate = world.gate("gate");
     let before = world.asked(&["POST", "/oauth2/", "200"]);
     let run = world.job(agent, &gate.wait()).await;
-    world
-        .wait_for("the token to be fetched", |_| {
-            (world.asked(&["POST", "/oauth2/", "200"]) > before).then_some(())
-        })
-        .await;
+    world.is_asked(&["POST", "/oauth2/", "200"], before + 1).await;
     world.secrets_expire(true);
     gate.open().await;
     assert_eq!(world.result(run).await, "succeeded");
