@@ -282,7 +282,11 @@ impl Shell {
                 tokio::spawn(follow(child.clone(), lines, self.console.clone(), self.events.clone(), ended));
                 self.agent = Some(child);
             }
-            Err(error) => self.tell(Event::AgentNotStarted(error.to_string())),
+            Err(error) => self.tell(Event::AgentNotStarted(format!(
+                "{} cannot be executed ({error}): an agent that the image brings in AZP_HOME/agent must be one for its \
+                 system; without one the organization's newest is fetched",
+                self.root.listener().display()
+            ))),
         }
     }
 

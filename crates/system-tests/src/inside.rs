@@ -9,10 +9,7 @@ use nix::unistd::Pid;
 use serde_json::json;
 
 use crate::World;
-use crate::world::PATIENCE;
-
-/// Between two looks at `/proc`, which tells nobody of its changes.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+use crate::world::{LOOK_AGAIN, PATIENCE};
 
 /// How long a process that was killed may take to be gone: it has to be given the processor once more.
 const DYING: Duration = Duration::from_secs(10);

@@ -16,6 +16,9 @@ use crate::programs::Program;
 /// Longer than anything in these tests takes, however busy the machine is.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 
+/// Between two looks at what tells nobody of its changes.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// The image of the agent: our supervisor as first process.
 pub const AGENT_IMAGE: &str = "registry.test/agent:1";
 
@@ -223,9 +226,15 @@ impl World {
         self.emulator().read(|state| asked(state, parts))
     }
 
-    /// Waits until such requests were made that often.
+    /// Waits until such requests were made that often. The emulator counts them without telling, so this looks again.
     pub async fn is_asked(&self, parts: &[&str], times: u64) {
-        self.wait_for("a request", |state| (asked(state, parts) >= times).then_some(())).await;
+        let made = async {
+            while self.asked(parts) < times {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        let made = tokio::time::timeout(PATIENCE, made).await;
+        assert!(made.is_ok(), "waited in vain for requests with {parts:?}");
     }
 
     /// Waits until no container group is left.
