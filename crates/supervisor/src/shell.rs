@@ -283,9 +283,7 @@ impl Shell {
                 self.agent = Some(child);
             }
             Err(error) => self.tell(Event::AgentNotStarted(format!(
-                "{} cannot be executed ({error}): an agent that the image brings in AZP_HOME/agent must be one for its \
-                 system; without one the organization's newest is fetched",
-                self.root.listener().display()
+                "{error}; where the image brings no agent in AZP_HOME/agent, the organization's newest is fetched"
             ))),
         }
     }
