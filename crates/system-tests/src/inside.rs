@@ -68,6 +68,16 @@ impl World {
         signal(self.supervisor(agent).await, to_send);
     }
 
+    /// Sends a signal again and again until the container has printed this: signals that come at once count as one.
+    pub async fn insist(&self, agent: &str, to_send: Signal, text: &str) {
+        let supervisor = self.supervisor(agent).await;
+        while !self.container_output(agent).contains(text) && is_alive(supervisor) {
+            signal(supervisor, to_send);
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        self.says(agent, text).await;
+    }
+
     /// A gate that holds up every shell that runs its [`Gate::wait`], until it is opened.
     pub fn gate(&self, name: &str) -> Gate {
         let path = self.folder().join(name);

@@ -65,9 +65,7 @@ async fn its_endpoint_never_answers() {
     let life = world.life(agent).await;
     life.has_row("identity-silent");
     assert_eq!(life.outcome()["agent"], "left");
-    world.signal(agent, Signal::SIGTERM).await;
-    world.signal(agent, Signal::SIGTERM).await;
-    world.says(agent, "container-group-left").await;
+    world.insist(agent, Signal::SIGTERM, "container-group-left").await;
     world.life(agent).await.has_row("group-left");
     assert_eq!(world.groups(), [agent]);
     let printed = world.deprovision(agent).run().await;
