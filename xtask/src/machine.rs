@@ -30,8 +30,8 @@ pub(crate) fn need(programs: &[(&str, &str)]) -> Result<()> {
     )
 }
 
-/// A program of a Debian package that is not to be installed, since installing it would start a service: the one that is
-/// here, or out of the package, unpacked in the target folder.
+/// A program of a Debian package that is not to be installed, since installing it would start a service: the one that
+/// is here, or out of the package, unpacked in the target folder.
 pub(crate) fn fetch(program: &str, package: &str) -> Result<PathBuf> {
     let folder = target().join("packages").join(package);
     let unpacked = folder.join("usr/bin").join(program);

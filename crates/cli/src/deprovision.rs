@@ -1,4 +1,4 @@
-//! `deprovision`: takes agents down by name. A job is never ended from here.
+//! `deprovision`: takes agents down by name, and says how their lives ended. A job is never ended from here.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::errors::{Failure, Leftovers};
 use crate::interrupts::Interrupts;
+use crate::life_end::{self, LifeEnd};
 use crate::provision::take_down::{AgentRecord, Pair, TakenDown, take_down};
 use crate::report::Report;
 use crate::services::{Answer, ErrorKind, GroupView, Groups, Pools, ServiceError, Services};
@@ -27,10 +28,10 @@ pub(crate) struct Request {
 }
 
 /// How it went with one agent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// It was there and is gone.
-    TakenDown,
+    /// It was there and is gone; how its life had ended, if it had and said so.
+    TakenDown(Option<LifeEnd>),
     /// There was nothing of that name.
     WasNotThere,
 }
@@ -92,8 +93,9 @@ async fn one(
         return Ok(Outcome::WasNotThere);
     };
     loop {
+        let ended = how_it_ended(services, &pair).await;
         match take_down(services, &pair).await {
-            TakenDown::Done => return Ok(Outcome::TakenDown),
+            TakenDown::Done => return Ok(Outcome::TakenDown(ended)),
             TakenDown::Left(left) => return Err(not_all_of_it(name, &left)),
             TakenDown::JobRunning if Instant::now() >= deadline => {
                 return Err(Failure::JobsRunning { names: vec![name.clone()], waited: request.job_timeout });
@@ -102,6 +104,20 @@ async fn one(
                 report.progress(&format!("{name} runs a job; waiting for it"));
                 sleep(LOOK_AGAIN.min(deadline.saturating_duration_since(Instant::now()))).await;
             }
+        }
+    }
+}
+
+/// What the supervisor said last. Nice to know, and no reason not to go on.
+async fn how_it_ended(services: &impl Services, pair: &Pair) -> Option<LifeEnd> {
+    if !pair.group.get() {
+        return None;
+    }
+    match services.groups().logs(&pair.name, Some(life_end::LINES)).await {
+        Ok(log) => life_end::find(&log.unwrap_or_default()),
+        Err(error) => {
+            tracing::debug!(name = pair.name.as_str(), %error, "its log was not read");
+            None
         }
     }
 }
@@ -207,14 +223,24 @@ fn is_minted(name: &AgentName) -> bool {
 /// What is said when it is over.
 pub(crate) fn summary(done: &[(AgentName, Outcome)]) -> (String, serde_json::Value) {
     let words = |outcome: &Outcome| match outcome {
-        Outcome::TakenDown => "taken down",
-        Outcome::WasNotThere => "was not there",
+        Outcome::TakenDown(Some(end)) => format!("taken down; {}: {}", end.outcome, end.detail),
+        Outcome::TakenDown(None) => "taken down".to_owned(),
+        Outcome::WasNotThere => "was not there".to_owned(),
     };
     let lines: Vec<_> = done.iter().map(|(name, outcome)| format!("{name}: {}", words(outcome))).collect();
     let agents: Vec<_> = done
         .iter()
         .map(|(name, outcome)| {
-            serde_json::json!({ "name": name.as_str(), "existed": *outcome == Outcome::TakenDown })
+            let end = match outcome {
+                Outcome::TakenDown(end) => end.as_ref(),
+                Outcome::WasNotThere => None,
+            };
+            serde_json::json!({
+                "name": name.as_str(),
+                "existed": matches!(outcome, Outcome::TakenDown(_)),
+                "outcome": end.map(|end| &end.outcome),
+                "detail": end.map(|end| &end.detail),
+            })
         })
         .collect();
     (lines.join("\n"), serde_json::json!({ "version": 1, "agents": agents }))
@@ -255,10 +281,27 @@ mod tests {
     async fn takes_down_what_is_ours() {
         let world = World::default();
         world.add_pair(MINTED, AgentStatus::Online);
-        assert_eq!(run(&world, &request(&[MINTED])).await, Ok(vec![Outcome::TakenDown]));
+        assert_eq!(run(&world, &request(&[MINTED])).await, Ok(vec![Outcome::TakenDown(None)]));
         world.assert_empty();
         assert_eq!(world.changes(), ["disable 1", "remove 1", &format!("delete {MINTED}")]);
         assert_eq!(run(&world, &request(&[MINTED])).await, Ok(vec![Outcome::WasNotThere]), "and again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn says_how_the_life_ended() {
+        let world = World::default();
+        world.add_pair(MINTED, AgentStatus::Offline);
+        world.printed(
+            MINTED,
+            r#"{"event":"outcome","outcome":"job-finished","detail":"the agent has run its job"}"#,
+        );
+        let (report, _, _) = capture::report(Talk::Plain, Output::Text, Masker::default());
+        let (_counter, interrupts) = Interrupts::new();
+        let done = deprovision(&world, &request(&[MINTED]), &report, &interrupts).await.expect("done");
+        let (text, json) = super::summary(&done);
+        assert_eq!(text, format!("{MINTED}: taken down; job-finished: the agent has run its job"));
+        assert_eq!(json["agents"][0]["outcome"], "job-finished");
+        assert_eq!(json["agents"][0]["detail"], "the agent has run its job");
     }
 
     #[tokio::test(start_paused = true)]
@@ -281,7 +324,7 @@ mod tests {
     async fn removes_an_agent_whose_group_is_gone() {
         let world = World::default();
         world.add_agent(MINTED, AgentStatus::Offline);
-        assert_eq!(run(&world, &request(&[MINTED])).await, Ok(vec![Outcome::TakenDown]));
+        assert_eq!(run(&world, &request(&[MINTED])).await, Ok(vec![Outcome::TakenDown(None)]));
         world.assert_empty();
     }
 
@@ -290,7 +333,7 @@ mod tests {
         let world = World::default();
         world.add_pair(MINTED, AgentStatus::Online);
         world.job_until(Duration::from_secs(30));
-        assert_eq!(run(&world, &request(&[MINTED])).await, Ok(vec![Outcome::TakenDown]));
+        assert_eq!(run(&world, &request(&[MINTED])).await, Ok(vec![Outcome::TakenDown(None)]));
         world.assert_empty();
     }
 

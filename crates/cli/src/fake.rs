@@ -139,6 +139,7 @@ struct Group {
     tags: BTreeMap<String, String>,
     exit: Option<(Duration, i64)>,
     lines: bool,
+    printed: String,
 }
 
 impl Group {
@@ -231,7 +232,13 @@ impl World {
     }
 
     fn add_group(&self, name: &str, tags: BTreeMap<String, String>) {
-        let group = Group { created: Instant::now(), tags, exit: self.exit.get(), lines: false };
+        let group = Group {
+            created: Instant::now(),
+            tags,
+            exit: self.exit.get(),
+            lines: false,
+            printed: String::new(),
+        };
         self.groups.borrow_mut().insert(name.to_owned(), group);
     }
 
@@ -243,6 +250,11 @@ impl World {
     /// The container of a group prints `line 1` after a second, and so on.
     pub(crate) fn log_line_every_second(&self, name: &str) {
         self.groups.borrow_mut().get_mut(name).expect("exists").lines = true;
+    }
+
+    /// The container of a group has printed this.
+    pub(crate) fn printed(&self, name: &str, text: &str) {
+        text.clone_into(&mut self.groups.borrow_mut().get_mut(name).expect("exists").printed);
     }
 
     /// The container of a group ends.
@@ -480,7 +492,7 @@ impl Groups for World {
         let until = group.exit.map_or(group.created.elapsed(), |(end, _)| end.min(group.created.elapsed()));
         let lines = if group.lines { until.as_secs() } else { 0 };
         let lines: Vec<_> = (1..=lines).map(|line| format!("line {line}\n")).collect();
-        Ok(Some(lines.concat()))
+        Ok(Some(lines.concat() + &group.printed))
     }
 
     fn group_preview(&self, plan: &GroupPlan) -> serde_json::Value {

@@ -10,6 +10,7 @@ mod arguments;
 mod deprovision;
 mod errors;
 mod interrupts;
+mod life_end;
 mod list;
 mod logs;
 mod provision;

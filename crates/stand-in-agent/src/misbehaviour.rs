@@ -6,6 +6,8 @@
 //! |---|---|---|
 //! | `exit:N` | `run` ends with N at once, before it connects | exit code table |
 //! | `exit-before-job:N` | `run` listens, deletes its session and ends with N, once per installation; with 3 or 4 it leaves an update script behind that polls `/proc/<pid>` | self-update |
+//! | `update-fails` | the update script left behind by `exit-before-job` reports failure | full disk |
+//! | `update-hangs` | it never ends, and reports nothing | |
 //! | `exit-after-job:N` | `run --once` ends with N instead of 0 after its job | update during the job |
 //! | `hang-after-job` | `run --once` deletes its session after the job and never exits | issue 5563 |
 //! | `hang-configure` | `configure` never ends | replace loop |
@@ -79,9 +81,15 @@ impl Misbehaviour {
     pub(crate) fn leave_update_script(&self) {
         let log = self.marks.join("SelfUpdate-stand-in.log");
         let (log, pid) = (log.display(), std::process::id());
+        let end = if self.has("update-hangs") {
+            "exec sleep 3600".to_owned()
+        } else {
+            let word = if self.has("update-fails") { "failed" } else { "succeed" };
+            format!("mv '{log}' '{log}.{word}'")
+        };
         start_script(&format!(
-            "(: > '{log}'; while [ -e /proc/{pid} ]; do ping -c 1 -W 1 127.0.0.1 >/dev/null 2>&1; done; \
-             mv '{log}' '{log}.succeed') >/dev/null 2>&1 &"
+            "(: > '{log}'; while [ -e /proc/{pid} ]; do ping -c 1 -W 1 127.0.0.1 >/dev/null 2>&1; done; {end}) \
+             >/dev/null 2>&1 &"
         ));
     }
 

@@ -98,7 +98,9 @@ impl AgentRoot {
             Some(user) => lchown(work, Some(user.uid), Some(user.gid)),
             None => Ok(()),
         });
-        made.map_err(|error| format!("the work folder {} cannot be made ({error})", work.display()))
+        made.map_err(|error| {
+            format!("the work folder {} cannot be made ({error}): name another in AZP_WORK", work.display())
+        })
     }
 
     /// Gives the agent's folder to the user it runs as. A folder that is that user's already is left alone, because

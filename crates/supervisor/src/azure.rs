@@ -30,6 +30,10 @@ const CALL: Duration = Duration::from_secs(20);
 /// How often the pipeline sends such a call by itself.
 const CALL_ATTEMPTS: u32 = 2;
 
+/// How long a step of the taking down waits for a managed identity's token before it says that there is none. The
+/// machine tries again, so this is no limit to patience.
+const TOKEN: Duration = Duration::from_secs(20);
+
 /// An agent package has a few hundred megabytes.
 const DOWNLOAD: Duration = Duration::from_mins(30);
 
@@ -68,8 +72,9 @@ impl Azure {
         platform: &str,
         agents_own: Option<TokenRequest>,
     ) -> Result<Value, HttpError> {
-        let auth = match (&self.token, &self.identity, agents_own) {
-            (None, None, Some(request)) => Auth::Bearer(self.agents_token(request).await?),
+        // An identity that is here to delete the container group need not be a member of the organization.
+        let auth = match (&self.token, agents_own) {
+            (None, Some(request)) => Auth::Bearer(self.agents_token(request).await?),
             _ => self.devops_auth().await?,
         };
         let request = self
@@ -114,11 +119,27 @@ impl Azure {
         match self.is_assigned(key).await {
             Ok(true) => return Answer::TryAgain("the service still counts a job as its own".to_owned()),
             Ok(false) => {}
-            Err(error) => return answer(Err(error), false),
+            Err(error) => return self.not_unregistered(error),
         }
-        match self.agent(Method::Delete, key) {
-            Ok(request) => answer(self.send_devops(request).await.map(drop), false),
-            Err(error) => Answer::Refused(error.to_string()),
+        let removed = match self.agent(Method::Delete, key) {
+            Ok(request) => self.send_devops(request).await.map(drop),
+            Err(error) => Err(error),
+        };
+        removed.map_or_else(|error| self.not_unregistered(error), |()| Answer::Done)
+    }
+
+    /// What a failure to unregister means, with what the credential needs if it is refused.
+    fn not_unregistered(&self, error: HttpError) -> Answer {
+        let by_credential = matches!(error, HttpError::AuthenticationFailed { .. })
+            || error.service().is_some_and(|refusal| refusal.status == 403);
+        let need = match (&self.token, by_credential) {
+            (_, false) => "",
+            (Some(_), true) => "; its token must live as long as the agent and may manage the pool",
+            (None, true) => "; its identity must be a member of the organization and may manage the pool",
+        };
+        match answer(Err(error), false) {
+            Answer::Refused(why) => Answer::Refused(format!("{}{need}", why.trim_end_matches('.'))),
+            other => other,
         }
     }
 
@@ -137,6 +158,7 @@ impl Azure {
     async fn try_delete_group(&self) -> Result<(), HttpError> {
         let Some(ContainerGroup { subscription, resource_group, name }) = &self.group else { return Ok(()) };
         let (cloud, credential) = self.resolved().await?;
+        self.token_in_time(credential, &cloud.scope()).await?;
         let mut url = cloud.resource_manager.clone();
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend([
@@ -178,10 +200,24 @@ impl Azure {
             Some(token) => Ok(Auth::Basic(token.clone())),
             None if self.identity.is_some() => {
                 let (_, credential) = self.resolved().await?;
+                self.token_in_time(credential, DEVOPS_SCOPE).await?;
                 Ok(Auth::Entra { credential: credential.clone(), scope: DEVOPS_SCOPE.to_owned() })
             }
             None => Ok(Auth::None),
         }
+    }
+
+    /// Sees to it that there is a token of a managed identity. Its endpoint may come up late, or never, and by itself
+    /// waits long enough to use up all the time of a step: then nobody would know what was waited for.
+    async fn token_in_time(&self, credential: &Credential, scope: &str) -> Result<(), HttpError> {
+        let Some(Identity::Managed(_)) = &self.identity else { return Ok(()) };
+        if let Ok(token) = tokio::time::timeout(TOKEN, credential.token(scope)).await {
+            return token.map(drop);
+        }
+        let endpoint = self.identity_endpoint.as_deref().unwrap_or(METADATA_ENDPOINT);
+        let host = address(endpoint)?.host_str().unwrap_or_default().to_owned();
+        let detail = format!("no token within {} s", TOKEN.as_secs());
+        Err(HttpError::Refused { host: format!("the managed identity endpoint ({host})"), detail })
     }
 
     /// A token for `scope`, or for Resource Manager.
@@ -219,19 +255,32 @@ impl Azure {
 
     /// Exchanges the agent's assertion for a token.
     async fn agents_token(&self, request: TokenRequest) -> Result<Secret, HttpError> {
-        let host = request.url.clone();
+        let url = address(&request.url)?;
+        let host = url.host_str().unwrap_or_default().to_owned();
         let unreadable = |detail: String| HttpError::Unreadable { host: host.clone(), detail };
-        let mut post = azure_core::http::Request::new(address(&request.url)?, azure_core::http::Method::Post);
+        let mut post = azure_core::http::Request::new(url, azure_core::http::Method::Post);
         post.set_body(request.form.expose().to_owned());
+        let answer = self.pipeline.execute_request(&post).await;
         let answer =
-            self.pipeline.execute_request(&post).await.map_err(|error| unreadable(error.to_string()))?;
+            answer.map_err(|error| cause(&error).unwrap_or_else(|| unreadable(error.to_string())))?;
         let body = answer.try_into_raw_response().await.map_err(|error| unreadable(error.to_string()))?;
         let body: Value =
             serde_json::from_slice(body.body()).map_err(|error| unreadable(error.to_string()))?;
-        let token =
-            body["access_token"].as_str().ok_or_else(|| unreadable("it holds no access_token".into()))?;
-        Ok(Secret::new(token))
+        match (body["access_token"].as_str(), body["error_description"].as_str()) {
+            (Some(token), _) => Ok(Secret::new(token)),
+            (None, Some(reason)) => {
+                Err(HttpError::AuthenticationFailed { host, reason: reason.to_owned(), entra: None })
+            }
+            (None, None) => Err(unreadable("it holds no access_token".into())),
+        }
     }
+}
+
+/// Our own error within one of the library's.
+fn cause(error: &azure_core::Error) -> Option<HttpError> {
+    let first: &(dyn std::error::Error + 'static) = error;
+    let mut causes = std::iter::successors(Some(first), |error| error.source());
+    causes.find_map(|cause| cause.downcast_ref::<HttpError>()).cloned()
 }
 
 fn address(text: &str) -> Result<Url, HttpError> {

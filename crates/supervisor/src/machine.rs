@@ -39,7 +39,7 @@ use self::take_down::TakeDown;
 use crate::{
     agent_output::Said,
     notification::Notification,
-    outcome::{GroupEnd, Leftover, Outcome},
+    outcome::{GroupEnd, Leftover, Obstacle, Outcome},
 };
 
 /// The agent is about to be replaced by a newer version and wants to be started again (agent exit codes 3 and 4).
@@ -50,7 +50,8 @@ const UPDATE_EXITS: [Exit; 2] = [Exit::Code(3), Exit::Code(4)];
 pub struct Policy {
     /// The agent must be registered by its own `configure` first (token mode).
     pub configure: bool,
-    /// From our start (or the end of an update) until the agent listens.
+    /// From our start until the agent listens; after an exit for an update, the same once more until the update is in
+    /// place, and once more until the agent listens.
     pub start: Duration,
     /// Listening without a job.
     pub idle: Duration,
@@ -70,9 +71,6 @@ const IDLE_GRACE: Duration = Duration::from_secs(10);
 /// From the end of the job until an agent that does not exit is killed (known hang, azure-pipelines-agent#5563). It has
 /// only its session to delete by then.
 const AFTER_JOB: Duration = Duration::from_secs(30);
-
-/// From the agent's exit until its update is in place: most of it is the time its own script waits for the exit.
-const UPDATE: Duration = Duration::from_mins(5);
 
 /// From killing the agent until we go on without it. Only a process stuck in the kernel survives that long.
 const KILL: Duration = Duration::from_secs(5);
@@ -142,6 +140,8 @@ pub enum Effect {
     },
     /// Delete our own container group; answers [`Event::GroupDeleted`], if we live to hear it.
     DeleteGroup,
+    /// Say that the container group stays, and why.
+    ReportGroupLeft(String),
     /// Print a warning.
     Warn(String),
     /// End this process, with exit code 0.
@@ -186,6 +186,8 @@ pub struct Machine {
     relaunched: bool,
     /// Whether the agent is out of rotation.
     disabling: Disabling,
+    /// What keeps the agent from its session, as it says.
+    obstacle: Option<Obstacle>,
 }
 
 /// How far taking the agent out of rotation has come.
@@ -201,8 +203,14 @@ impl Machine {
     pub fn new(policy: Policy, used: bool) -> (Self, Vec<Effect>) {
         let until = policy.start;
         let state = State::Preparing { until };
-        let mut machine =
-            Self { policy, state, job_seen: false, relaunched: false, disabling: Disabling::NotTried };
+        let mut machine = Self {
+            policy,
+            state,
+            job_seen: false,
+            relaunched: false,
+            disabling: Disabling::NotTried,
+            obstacle: None,
+        };
         let effects =
             if used { machine.take_down(Duration::ZERO, Outcome::UsedBefore) } else { vec![Effect::Prepare] };
         (machine, effects)
@@ -241,7 +249,11 @@ impl Machine {
             Event::PreparationFailed(why) => self.take_down(now, Outcome::PreparationFailed(why)),
             Event::Configured(exit) => self.on_configured(now, exit),
             Event::AgentNotStarted(why) => self.take_down(now, Outcome::AgentNotStarted(why)),
-            Event::Said(Said::Listening) => self.on_listening(now),
+            Event::Said(Said::Listening) | Event::Notified(Notification::Listening) => self.on_listening(now),
+            Event::Said(Said::Hindered(obstacle)) => {
+                self.obstacle = Some(obstacle);
+                Vec::new()
+            }
             Event::Said(Said::JobStarted) | Event::Notified(Notification::Starting) => {
                 self.on_job_started(now)
             }
@@ -280,6 +292,7 @@ impl Machine {
     fn on_listening(&mut self, now: Duration) -> Vec<Effect> {
         if matches!(self.state, State::Starting { .. }) {
             self.state = State::Listening { since: now };
+            self.obstacle = None;
         }
         Vec::new()
     }
@@ -351,7 +364,9 @@ impl Machine {
                 return self.await_update(now);
             }
             State::Starting { .. } | State::Listening { .. } if exit.is_success() => Outcome::AgentRemoved,
-            State::Starting { .. } | State::Listening { .. } => Outcome::AgentFailed(exit),
+            State::Starting { .. } | State::Listening { .. } => {
+                Outcome::AgentFailed { exit, obstacle: self.obstacle }
+            }
             State::Running if ended_well => Outcome::JobFinished { hung: false },
             State::Running => Outcome::AgentLost(exit),
             State::Finishing { .. } => Outcome::JobFinished { hung: false },
@@ -366,7 +381,7 @@ impl Machine {
             let why = "it wanted to update itself once more right after an update";
             return self.take_down(now, Outcome::UpdateFailed(why.into()));
         }
-        self.state = State::Updating { until: now + UPDATE };
+        self.state = State::Updating { until: now + self.policy.start };
         vec![Effect::AwaitUpdate]
     }
 
@@ -423,7 +438,8 @@ impl Machine {
                 self.stop(now, IDLE_GRACE, Outcome::NoJob { waited })
             }
             State::Starting { .. } => {
-                self.stop(now, IDLE_GRACE, Outcome::NotOnline { during: "the agent was connecting" })
+                let (during, obstacle) = ("the agent was connecting", self.obstacle);
+                self.stop(now, IDLE_GRACE, Outcome::NotOnline { during, obstacle })
             }
             State::Preparing { .. } => self.too_late(now, "the agent package was being fetched"),
             State::Configuring { .. } => self.too_late(now, "the agent was being registered"),
@@ -444,7 +460,7 @@ impl Machine {
     }
 
     fn too_late(&mut self, now: Duration, during: &'static str) -> Vec<Effect> {
-        self.take_down(now, Outcome::NotOnline { during })
+        self.take_down(now, Outcome::NotOnline { during, obstacle: None })
     }
 
     fn stop(&mut self, now: Duration, grace: Duration, outcome: Outcome) -> Vec<Effect> {

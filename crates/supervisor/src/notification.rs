@@ -7,6 +7,8 @@
 /// What the agent said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notification {
+    /// It has connected, which it does when it has a session and begins to wait for a job.
+    Listening,
     /// The worker has the job.
     Starting,
     /// The job is over.

@@ -5,6 +5,30 @@ use std::{fmt, time::Duration};
 use process::Exit;
 use serde_json::json;
 
+/// What the agent said that kept it from coming online.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// The service does not accept what the agent signs, by reason of the time in it.
+    Clock,
+    /// The service has a session of an agent of this name already.
+    SessionTaken,
+}
+
+impl fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Clock => {
+                "the service refused it because this container's clock is wrong; Azure sets that clock, so provision \
+                 another agent, which will run on another machine"
+            }
+            Self::SessionTaken => {
+                "the service has a session of this agent already, so something else listens under its registration: \
+                 never use a name or a registration twice, and provision another agent"
+            }
+        })
+    }
+}
+
 /// How the life of the agent ended. The names ([`Outcome::name`]) are an interface: scripts match on them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -29,6 +53,8 @@ pub enum Outcome {
     NotOnline {
         /// What was going on when the time was over.
         during: &'static str,
+        /// Why, if the agent said.
+        obstacle: Option<Obstacle>,
     },
     /// The longest allowed life was over.
     LifetimeOver {
@@ -42,7 +68,12 @@ pub enum Outcome {
     /// The agent program could not be started.
     AgentNotStarted(String),
     /// The agent ended with an error before a job.
-    AgentFailed(Exit),
+    AgentFailed {
+        /// How.
+        exit: Exit,
+        /// Why, if it said.
+        obstacle: Option<Obstacle>,
+    },
     /// The agent ended with an error, or was killed, in the middle of its job.
     AgentLost(Exit),
     /// The agent ended without error and without a job, as it does when it was removed from the pool.
@@ -68,7 +99,7 @@ impl Outcome {
             Self::PreparationFailed(_) => "preparation-failed",
             Self::ConfigurationFailed(_) => "configuration-failed",
             Self::AgentNotStarted(_) => "agent-not-started",
-            Self::AgentFailed(_) => "agent-failed",
+            Self::AgentFailed { .. } => "agent-failed",
             Self::AgentLost(_) => "agent-lost",
             Self::AgentRemoved => "agent-removed",
             Self::UpdateFailed(_) => "update-failed",
@@ -108,13 +139,16 @@ impl fmt::Display for Outcome {
             ),
             Self::Stopped => write!(f, "told to stop before a job began"),
             Self::JobStopped { killed: false } => {
-                write!(f, "told to stop while a job ran; the job was cancelled")
+                write!(f, "told to stop while a job ran; the job was cancelled and ended within its grace")
             }
             Self::JobStopped { killed: true } => write!(
                 f,
                 "told to stop while a job ran; the job did not end within its grace (AZP_GRACE) and was killed"
             ),
-            Self::NotOnline { during } => write!(
+            Self::NotOnline { obstacle: Some(obstacle), .. } => {
+                write!(f, "the agent did not come online in time: {obstacle}")
+            }
+            Self::NotOnline { during, obstacle: None } => write!(
                 f,
                 "the agent did not come online in time ({during}): check that the container reaches AZP_URL, or set \
                  AZP_START_TIMEOUT higher"
@@ -134,14 +168,18 @@ impl fmt::Display for Outcome {
                  without \"Agent Pools (read, manage)\", an unknown pool, or an agent of that name in the pool already"
             ),
             Self::AgentNotStarted(why) => write!(f, "the agent could not be started: {why}"),
-            Self::AgentFailed(exit) => write!(
+            Self::AgentFailed { exit, obstacle: Some(obstacle) } => {
+                write!(f, "the agent ended before any job ({exit}): {obstacle}")
+            }
+            Self::AgentFailed { exit, obstacle: None } => write!(
                 f,
-                "the agent ended before any job ({exit}): its own lines and the diagnostic log above say why"
+                "the agent ended before any job ({exit}{}): its own lines and the diagnostic log above say why",
+                meaning(*exit)
             ),
             Self::AgentLost(exit) => write!(
                 f,
                 "the agent ended in the middle of its job ({exit}), and the job is lost: if it was killed, the \
-                 container may have run out of memory"
+                 container may have run out of memory; give it more (--memory)"
             ),
             Self::AgentRemoved => write!(
                 f,
@@ -160,6 +198,15 @@ impl fmt::Display for Outcome {
             }
             Self::SettingsInvalid(why) => write!(f, "{why}"),
         }
+    }
+}
+
+/// What the agent means by the code it ended with.
+fn meaning(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Code(1) => ", the service refused it or its registration is damaged",
+        Exit::Code(2) => ", it crashed",
+        _ => "",
     }
 }
 
@@ -200,6 +247,9 @@ pub fn last_words(outcome: &Outcome, agent: &Leftover, group: GroupEnd) -> [Stri
             "; the container holds no credentials to remove itself: `ephemeral-agents deprovision` or `reap` takes it \
              down"
         }
+        GroupEnd::NotTried => {
+            "; nothing was deleted from here: `ephemeral-agents deprovision` or `reap` takes down what is left"
+        }
         GroupEnd::None => "",
     };
     let plain = format!("{}: {outcome}{left}{end}", outcome.name());
@@ -213,6 +263,15 @@ pub fn last_words(outcome: &Outcome, agent: &Leftover, group: GroupEnd) -> [Stri
     [plain, record.to_string()]
 }
 
+/// What is said when the container group stays although it was to go: after the last words, since those had to come
+/// before it could go.
+pub fn group_left(why: &str) -> [String; 2] {
+    let plain = format!(
+        "warning: the container group could not be deleted ({why}): `ephemeral-agents deprovision` or `reap` removes it"
+    );
+    [plain, json!({"event": "container-group-left", "reason": why}).to_string()]
+}
+
 /// What happens to the container group at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupEnd {
@@ -220,6 +279,8 @@ pub enum GroupEnd {
     DeletedByUs,
     /// The settings name it, or us, but give us no right to delete it.
     LeftToOthers,
+    /// We could not, or were told not to, come as far as that.
+    NotTried,
     /// Not in a container group that we know of: we just stop.
     None,
 }
@@ -228,7 +289,7 @@ impl GroupEnd {
     fn name(self) -> &'static str {
         match self {
             Self::DeletedByUs => "deleting",
-            Self::LeftToOthers => "left",
+            Self::LeftToOthers | Self::NotTried => "left",
             Self::None => "none",
         }
     }
@@ -269,12 +330,12 @@ mod tests {
             Outcome::NoJob { waited: Duration::from_mins(15) },
             Outcome::Stopped,
             Outcome::JobStopped { killed: true },
-            Outcome::NotOnline { during: "starting" },
+            Outcome::NotOnline { during: "starting", obstacle: None },
             Outcome::LifetimeOver { job: true },
             Outcome::PreparationFailed("x".into()),
             Outcome::ConfigurationFailed(exit),
             Outcome::AgentNotStarted("x".into()),
-            Outcome::AgentFailed(exit),
+            Outcome::AgentFailed { exit, obstacle: None },
             Outcome::AgentLost(exit),
             Outcome::AgentRemoved,
             Outcome::UpdateFailed("x".into()),

@@ -31,8 +31,8 @@ use crate::{
     console::Console,
     diagnostics,
     machine::{Answer, Effect, Event, Machine},
-    notification::Parser,
-    outcome::last_words,
+    notification::{Notification, Parser},
+    outcome::{group_left, last_words},
     settings::{AgentKey, Environment, Registration, Settings},
 };
 
@@ -177,6 +177,11 @@ impl Shell {
                 self.console.say(&plain);
                 self.console.forward(&record);
             }
+            Effect::ReportGroupLeft(why) => {
+                let [plain, record] = group_left(&why);
+                self.console.say(&plain);
+                self.console.forward(&record);
+            }
             Effect::Warn(warning) => self.console.say(&format!("warning: {warning}")),
             Effect::Exit => {}
         }
@@ -277,7 +282,9 @@ impl Shell {
                 tokio::spawn(follow(child.clone(), lines, self.console.clone(), self.events.clone(), ended));
                 self.agent = Some(child);
             }
-            Err(error) => self.tell(Event::AgentNotStarted(error.to_string())),
+            Err(error) => self.tell(Event::AgentNotStarted(format!(
+                "{error}; where the image brings no agent in AZP_HOME/agent, the organization's newest is fetched"
+            ))),
         }
     }
 
@@ -332,6 +339,7 @@ async fn hear_notifications(listener: TcpListener, events: mpsc::UnboundedSender
             tokio::time::sleep(Duration::from_secs(1)).await;
             continue;
         };
+        let _ = events.send(Event::Notified(Notification::Listening));
         let mut parser = Parser::default();
         let mut bytes = [0; 256];
         while let Ok(count @ 1..) = agent.read(&mut bytes).await {

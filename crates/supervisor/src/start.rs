@@ -36,7 +36,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Err(why) = result {
         let console = Console::default();
         let outcome = Outcome::SettingsInvalid(why);
-        let [plain, record] = last_words(&outcome, &Leftover::NotOurs, GroupEnd::None);
+        let [plain, record] = last_words(&outcome, &Leftover::NotOurs, GroupEnd::NotTried);
         console.say(&plain);
         console.forward(&record);
     }

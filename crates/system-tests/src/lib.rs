@@ -9,11 +9,16 @@
 
 #![expect(clippy::missing_panics_doc, reason = "in a test, a panic is how something is said")]
 
+mod inside;
 mod invocation;
+mod life;
 mod programs;
+mod rights;
 mod troubleshooting;
 mod world;
 
+pub use inside::{Gate, has_ended, is_alive, signal};
 pub use invocation::{Invocation, Printed, Started};
+pub use life::Life;
 pub use troubleshooting::rows;
-pub use world::{AGENT_IMAGE, Life, World};
+pub use world::{AGENT_IMAGE, World};

@@ -5,19 +5,19 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use emulator::arm::{Identity, RoleAssignment, RoleDefinition, UserAssignedIdentity};
-use emulator::devops::{Member, Role};
 use emulator::options::{Mode, Options, RuntimeChoice};
 use emulator::{Emulator, Running, State};
 use serde_json::Value;
-use uuid::Uuid;
 
 use crate::invocation::Invocation;
+use crate::life::Life;
 use crate::programs::Program;
-use crate::troubleshooting;
 
 /// Longer than anything in these tests takes, however busy the machine is.
-const PATIENCE: Duration = Duration::from_mins(4);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
+
+/// Between two looks at what tells nobody of its changes.
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The image of the agent: our supervisor as first process.
 pub const AGENT_IMAGE: &str = "registry.test/agent:1";
@@ -28,7 +28,7 @@ const PLACEHOLDER: &str = "placeholder";
 /// An emulator with what a test needs around it.
 #[derive(Debug)]
 pub struct World {
-    running: Running,
+    pub(crate) running: Running,
     folder: tempfile::TempDir,
 }
 
@@ -59,6 +59,18 @@ impl World {
     /// A world whose only image is the agent's.
     pub async fn start() -> Self {
         Self::start_with(&[]).await
+    }
+
+    /// A world whose agent image runs these lines of shell before it starts the supervisor: `export AZP_GRACE=1`.
+    pub async fn with_agent(lines: &str) -> Self {
+        let supervisor = Program::Supervisor.path();
+        Self::start_with(&[("agent", &format!("{lines}\nexec '{}'", supervisor.display()))]).await
+    }
+
+    /// A world whose agent image is this script; `SUPERVISOR` in it is the supervisor's path.
+    pub async fn with_agent_script(script: &str) -> Self {
+        let supervisor = Program::Supervisor.path().display().to_string();
+        Self::start_with(&[("agent", &script.replace("SUPERVISOR", &supervisor))]).await
     }
 
     /// The emulator.
@@ -94,51 +106,6 @@ impl World {
         settings.into_iter().find(|(name, _)| *name == key).expect("a setting of that name").1
     }
 
-    /// A user-assigned managed identity that may do this in the resource group, and is an administrator of the pool;
-    /// gives its resource id.
-    pub fn identity(&self, name: &str, actions: &[&str]) -> String {
-        let group = format!(
-            "/subscriptions/{}/resourceGroups/{}",
-            self.setting("AZURE_SUBSCRIPTION_ID"),
-            self.setting("AZURE_RESOURCE_GROUP")
-        );
-        let id = format!("{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}");
-        let identity = Identity {
-            client_id: Uuid::new_v4(),
-            principal_id: Uuid::new_v4(),
-            resource_id: id.clone(),
-            is_system_assigned: false,
-        };
-        let (principal, role) = (identity.principal_id, Uuid::new_v4().to_string());
-        let resource = UserAssignedIdentity {
-            name: name.to_owned(),
-            location: emulator::world::LOCATION.to_owned(),
-            tags: Value::Null,
-            identity,
-        };
-        let definition = RoleDefinition {
-            name: role.clone(),
-            role_name: format!("Role of {name}"),
-            actions: actions.iter().map(|&action| action.to_owned()).collect(),
-            not_actions: Vec::new(),
-            is_custom: true,
-        };
-        let assignment = RoleAssignment { name: Uuid::new_v4().to_string(), scope: group, role, principal };
-        self.emulator().change(|state| {
-            state.arm.user_assigned_identities.insert(id.to_ascii_lowercase(), resource);
-            state.arm.role_definitions.push(definition);
-            state.arm.role_assignments.push(assignment);
-            let member = Member { name: name.to_owned(), role: Role::Administrator };
-            state.devops.members.insert(principal, member);
-        });
-        id
-    }
-
-    /// Where our supervisor is.
-    pub fn supervisor() -> PathBuf {
-        Program::Supervisor.path()
-    }
-
     /// The program `hostile-job`, where every user may run it.
     pub fn hostile_job(&self) -> PathBuf {
         let copy = self.folder().join("hostile-job");
@@ -168,6 +135,18 @@ impl World {
             .and("agent-ca-file", &self.setting("EMULATOR_CA_FILE"))
     }
 
+    /// `provision` that does not wait until the agent is online; for agents that never are.
+    pub fn provision_unseen(&self) -> Invocation {
+        self.provision().with("timeout-agent-online", "0")
+    }
+
+    /// `deprovision` of one agent.
+    pub fn deprovision(&self, agent: &str) -> Invocation {
+        self.command(&["deprovision", agent])
+            .and("organization-url", &self.setting("AZURE_DEVOPS_ORG_URL"))
+            .and("agent-pool", &self.setting("AZURE_DEVOPS_POOL"))
+    }
+
     /// Names of the agents in the pool, without the placeholder.
     pub fn agents(&self) -> Vec<String> {
         self.emulator().read(agents)
@@ -194,14 +173,22 @@ impl World {
         of_agent.map(|file| std::fs::read_to_string(file.path()).unwrap_or_default()).collect()
     }
 
+    /// Waits until the container of an agent has printed this.
+    pub async fn says(&self, agent: &str, text: &str) {
+        let mut lines = self.running.emulator.runtime.output();
+        let heard = async {
+            while !self.container_output(agent).contains(text) {
+                lines.changed().await.expect("the emulator runs");
+            }
+        };
+        let heard = tokio::time::timeout(PATIENCE, heard).await;
+        assert!(heard.is_ok(), "waited in vain for {text:?}:\n{}", self.container_output(agent));
+    }
+
     /// The life of an agent's container, once it is over.
     pub async fn life(&self, agent: &str) -> Life {
-        let output = || self.container_output(agent);
-        self.wait_for("the end of a container's life", |_| {
-            output().contains(r#""event":"outcome""#).then_some(())
-        })
-        .await;
-        Life { output: output() }
+        self.says(agent, r#""event":"outcome""#).await;
+        Life { output: self.container_output(agent) }
     }
 
     /// Starts a run of a pipeline, and gives its id.
@@ -231,6 +218,38 @@ impl World {
         .await;
     }
 
+    /// How the jobs ended that this agent was ever given; `running` if one has not.
+    pub fn jobs_of(&self, agent: &str) -> Vec<String> {
+        self.emulator().read(|state| {
+            let requests = state.devops.requests.values();
+            let of_agent =
+                requests.filter(|request| request.agent.as_ref().is_some_and(|has| has.name == agent));
+            of_agent.map(|request| request.result.clone().unwrap_or_else(|| "running".to_owned())).collect()
+        })
+    }
+
+    /// How often requests were made whose `METHOD path status` holds all of these, in this order.
+    pub fn asked(&self, parts: &[&str]) -> u64 {
+        self.emulator().read(|state| asked(state, parts))
+    }
+
+    /// Waits until such requests were made that often. The emulator counts them without telling, so this looks again.
+    pub async fn is_asked(&self, parts: &[&str], times: u64) {
+        let made = async {
+            while self.asked(parts) < times {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        let made = tokio::time::timeout(PATIENCE, made).await;
+        assert!(made.is_ok(), "waited in vain for requests with {parts:?}");
+    }
+
+    /// Waits until no container group is left.
+    pub async fn groups_gone(&self) {
+        self.wait_for("the end of the container groups", |state| groups(state).is_empty().then_some(()))
+            .await;
+    }
+
     /// All that the steps of a run wrote to their logs.
     pub fn job_log(&self, run: u64) -> String {
         self.emulator().read(|state| {
@@ -255,6 +274,13 @@ fn pool_id(state: &State) -> u64 {
     pool.expect("the pool").id
 }
 
+fn asked(state: &State, parts: &[&str]) -> u64 {
+    let holds = |request: &str| {
+        parts.iter().try_fold(request, |rest, part| rest.split_once(part).map(|(_, rest)| rest)).is_some()
+    };
+    state.requests.iter().filter(|(request, _)| holds(request)).map(|(_, count)| *count).sum()
+}
+
 fn groups(state: &State) -> Vec<String> {
     state.arm.container_groups.values().map(|group| group.name.clone()).collect()
 }
@@ -264,27 +290,4 @@ fn write_script(path: &Path, text: &str) -> PathBuf {
     std::fs::write(path, format!("#!/bin/sh\n{text}\n")).expect("a script");
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
     path.to_owned()
-}
-
-/// What the container of an agent printed from its start to its end.
-#[derive(Clone, Debug)]
-pub struct Life {
-    /// All of it.
-    pub output: String,
-}
-
-impl Life {
-    /// The outcome's line for programs.
-    pub fn outcome(&self) -> Value {
-        let records = self.output.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let outcomes: Vec<Value> = records.filter(|record| record["event"] == "outcome").collect();
-        let [outcome] = &outcomes[..] else { panic!("not one outcome:\n{}", self.output) };
-        outcome.clone()
-    }
-
-    /// Checks what was printed against the row `id` of `docs/troubleshooting.md`.
-    pub fn has_row(&self, id: &str) {
-        let outcome = self.outcome();
-        troubleshooting::check(id, &self.output, outcome["outcome"].as_str());
-    }
 }

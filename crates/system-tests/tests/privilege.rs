@@ -64,10 +64,8 @@ async fn the_same_search_finds_them_where_the_protection_is_taken_out() {
     if !is_root() {
         return;
     }
-    let supervisor = World::supervisor();
-    let script = format!("AZP_RUN_AS=root exec '{}'", supervisor.display());
-    let world = World::start_with(&[("unprotected", &script)]).await;
-    let log = searched(&world, "registry.test/unprotected:1", &[]).await;
+    let world = World::with_agent("export AZP_RUN_AS=root").await;
+    let log = searched(&world, AGENT_IMAGE, &[]).await;
     for label in ["token", "key"] {
         assert!(log.contains(&format!("FOUND {label} in the memory of another process")), "{log}");
     }

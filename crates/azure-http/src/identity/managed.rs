@@ -53,7 +53,7 @@ struct Managed {
 impl Managed {
     fn request(&self, scope: &str) -> Request {
         let mut url = self.endpoint.clone();
-        // The endpoint may be below a path, as other clients of that variable have it too.
+        // The variable that names the endpoint is one to put this behind, whatever path it has.
         url.set_path(&format!("{}/metadata/identity/oauth2/token", url.path().trim_end_matches('/')));
         let request = Request::new(Method::Get, url, Dialect::InstanceMetadata)
             .header("metadata", "true")

@@ -26,7 +26,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub(crate) use addresses::network_of;
-pub use container_groups::ContainerGroup;
+pub use container_groups::{ContainerGroup, stop_container_group};
 pub use identities::{GroupIdentities, Identity, UserAssignedIdentity};
 pub use networks::{Subnet, VirtualNetwork};
 pub use operations::{Operation, Status};

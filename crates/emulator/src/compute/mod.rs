@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
@@ -83,7 +83,11 @@ pub struct Runtime {
     engine: Engine,
     workers: Mutex<BTreeMap<Uuid, Worker>>,
     logs: Mutex<BTreeMap<(Uuid, String), LogBuffer>>,
+    /// First processes of containers, where groups run as processes.
+    processes: Mutex<BTreeMap<(Uuid, String), u32>>,
     kept: KeptOutput,
+    /// Counts the lines that were printed.
+    lines: watch::Sender<u64>,
 }
 
 /// The kinds there are.
@@ -116,7 +120,14 @@ impl Runtime {
             },
         };
         let kept = KeptOutput::new(data);
-        Ok(Self { engine, workers: Mutex::default(), logs: Mutex::default(), kept })
+        Ok(Self {
+            engine,
+            workers: Mutex::default(),
+            logs: Mutex::default(),
+            processes: Mutex::default(),
+            kept,
+            lines: watch::channel(0).0,
+        })
     }
 
     /// Where to listen so that containers reach us.
@@ -167,10 +178,28 @@ impl Runtime {
     fn printed(&self, key: Uuid, group: &str, container: &str, line: String) {
         self.kept.keep(group, container, &line);
         self.log(key, container, |log| log.push(Timestamp::now(), line));
+        self.lines.send_modify(|count| *count += 1);
+    }
+
+    /// For those who wait until a container prints something.
+    pub fn output(&self) -> watch::Receiver<u64> {
+        self.lines.subscribe()
+    }
+
+    /// The id of a container's first process, where groups run as processes. It may have ended.
+    pub fn first_process(&self, key: Uuid, container: &str) -> Option<u32> {
+        let processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        processes.get(&(key, container.to_owned())).copied()
+    }
+
+    fn began(&self, key: Uuid, container: &str, process: u32) {
+        let mut processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
+        processes.insert((key, container.to_owned()), process);
     }
 
     fn forget(&self, key: Uuid) {
         self.logs.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, _), _| *of != key);
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner).retain(|(of, _), _| *of != key);
         self.workers.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
     }
 

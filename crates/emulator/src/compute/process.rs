@@ -163,6 +163,7 @@ fn run(emulator: &Arc<Emulator>, processes: &Processes, group: &mut Group, name:
         }
     };
     group.children.insert(name.to_owned(), child.clone());
+    emulator.runtime.began(key, name, child.id());
     report(emulator, key, Report::Started { container: name.to_owned(), address: None });
     let (emulator, container) = (Arc::clone(emulator), name.to_owned());
     let group = group.specification.name.clone();

@@ -263,9 +263,10 @@ pub(crate) fn renew(state: &mut crate::State, request_id: u64) -> Option<()> {
         return None;
     }
     request.locked_until = Some(until);
-    let agent = request.agent.as_ref()?.name.clone();
+    let agent = request.agent.as_ref()?.clone();
     if request.receive_time.replace(request.receive_time.unwrap_or(now)).is_none() {
-        state.note(&agent, Event::JobStarted);
+        state.note(&agent.name, Event::JobStarted);
+        super::updates::tell_to_update(state, agent.id, super::updates::Moment::JobBegins);
     }
     Some(())
 }

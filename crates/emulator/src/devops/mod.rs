@@ -74,7 +74,7 @@ pub const KNOBS: &[Knob] = &[
     },
     Knob {
         name: "devops.agent-refresh",
-        meaning: "agents of another version are told to update to this one, such as \"4.276.0\", when they open a session",
+        meaning: "agents of another version are told to update to this one, such as \"4.276.0\", when they open a session, or {version, during-job: true} when their job begins; from then on its package is listed",
     },
     Knob {
         name: "devops.auth-skew-seconds",
@@ -86,9 +86,14 @@ pub const KNOBS: &[Knob] = &[
         meaning: "the agent package that is served does not match its hash",
     },
     Knob {
+        name: "devops.package-host",
+        meaning: "agent packages are listed under this, such as \"https://download.invalid\", in place of the emulator's own address",
+    },
+    Knob {
         name: "devops.package-missing",
         meaning: "the agent package is listed, and its download answers 404",
     },
+    Knob { name: "devops.package-none", meaning: "no agent package is listed" },
     Knob {
         name: "devops.pool-role",
         meaning: "role over every pool of whoever holds the personal access token: reader, user (administrator)",
@@ -140,6 +145,9 @@ pub struct State {
     pub requests: BTreeMap<u64, JobRequest>,
     /// Plans.
     pub plans: BTreeMap<Uuid, Plan>,
+    /// The version of the agent that came out since, known to those who were told to update to it.
+    #[serde(default)]
+    pub newer_agent: Option<String>,
     /// Tasks that pipelines can use besides those built in.
     pub tasks: Vec<TaskDefinition>,
     last_agent_id: u64,
@@ -183,6 +191,7 @@ impl State {
             sessions: BTreeMap::new(),
             requests: BTreeMap::new(),
             plans: BTreeMap::new(),
+            newer_agent: None,
             tasks: Vec::new(),
             last_agent_id: 0,
             last_request_id: 0,

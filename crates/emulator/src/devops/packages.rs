@@ -1,8 +1,9 @@
-//! The agent package: made from the stand-in agent when somebody first asks for it.
+//! The agent packages: made from the stand-in agent when somebody first asks for one.
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hyper::Method;
 use serde_json::{Value, json};
@@ -26,13 +27,13 @@ const TEXTS: [(&str, &str, u32); 4] = [
     ("license.html", include_str!("../../../stand-in-agent/package/license.html"), 0o644),
 ];
 
-/// The package once it is made, or why it cannot be.
+/// The packages that are made, by version, or why one cannot be.
 #[derive(Default)]
-pub(crate) struct Packages(OnceLock<Result<Package, String>>);
+pub(crate) struct Packages(Mutex<BTreeMap<String, Result<Arc<Package>, String>>>);
 
 impl std::fmt::Debug for Packages {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Packages(made: {})", self.0.get().is_some())
+        f.write_str("Packages(..)")
     }
 }
 
@@ -42,7 +43,7 @@ struct Package {
 }
 
 impl Package {
-    fn make(program: &Path) -> std::io::Result<Self> {
+    fn make(program: &Path, version: &str) -> std::io::Result<Self> {
         let program = std::fs::read(program)?;
         // Speed matters more than size: it goes over loopback.
         let gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -58,6 +59,7 @@ impl Package {
             add(name, text.as_bytes(), mode)?;
         }
         add("bin/Agent.Listener", &program, 0o755)?;
+        add("bin/version", version.as_bytes(), 0o644)?;
         let mut gzip = archive.into_inner()?;
         gzip.flush()?;
         let bytes = gzip.finish()?;
@@ -79,26 +81,27 @@ fn stand_in_agent(options: &Options) -> Result<PathBuf, String> {
     })
 }
 
-/// Looks at the package, which is made the first time.
-async fn with_package<T: Send + 'static>(
-    emulator: &Arc<Emulator>,
-    look: impl FnOnce(&Package) -> T + Send + 'static,
-) -> Option<T> {
-    let emulator = Arc::clone(emulator);
-    let looked = tokio::task::spawn_blocking(move || {
-        let made = emulator.packages.0.get_or_init(|| {
+/// The package of a version, which is made the first time.
+async fn package(emulator: &Arc<Emulator>, version: &str) -> Option<Arc<Package>> {
+    let (emulator, version) = (Arc::clone(emulator), version.to_owned());
+    let made = tokio::task::spawn_blocking(move || {
+        let mut packages = emulator.packages.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let make = || {
             let path = stand_in_agent(&emulator.options)?;
-            Package::make(&path).map_err(|error| format!("cannot pack {}: {error}", path.display()))
-        });
-        match made {
-            Ok(package) => Some(look(package)),
-            Err(error) => {
-                tracing::warn!("there is no agent package: {error}");
-                None
-            }
-        }
+            let made = Package::make(&path, &version);
+            made.map(Arc::new).map_err(|error| format!("cannot pack {}: {error}", path.display()))
+        };
+        packages.entry(version.clone()).or_insert_with(make).clone()
     });
-    looked.await.ok().flatten()
+    let made = made.await.unwrap_or_else(|error| Err(error.to_string()));
+    made.inspect_err(|error| tracing::warn!("there is no agent package: {error}")).ok()
+}
+
+/// The versions that there are, the oldest first.
+fn versions(emulator: &Emulator) -> Vec<String> {
+    let (none, newer) =
+        emulator.read(|state| (state.faults.is_on("devops.package-none"), state.devops.newer_agent.clone()));
+    if none { Vec::new() } else { std::iter::once(VERSION.to_owned()).chain(newer).collect() }
 }
 
 /// Adds the routes. The download itself is open, as the service's is.
@@ -110,9 +113,9 @@ pub(super) fn routes(router: &mut Router) {
     router.on(Method::GET, "/{organization}/_apis/packages-content/agent/{version}/{file}", download);
 }
 
-fn file_name(kind: &str) -> String {
+fn file_name(kind: &str, version: &str) -> String {
     let stem = if kind.eq_ignore_ascii_case("agent") { "vsts-agent" } else { "pipelines-agent" };
-    format!("{stem}-{PLATFORM}-{VERSION}.tar.gz")
+    format!("{stem}-{PLATFORM}-{version}.tar.gz")
 }
 
 /// The packages of the path's type, and of the platform that path or query names.
@@ -124,18 +127,29 @@ async fn found(call: &Call) -> Vec<Value> {
     if !known || !platform.eq_ignore_ascii_case(PLATFORM) {
         return Vec::new();
     }
-    let Some(hash) = with_package(&call.emulator, |package| package.hash.clone()).await else {
-        return Vec::new();
-    };
-    let (file, base) = (file_name(&kind), &call.request.base_url);
-    let mut numbers = VERSION.split('.').filter_map(|number| number.parse::<u64>().ok());
+    let mut found = Vec::new();
+    for version in versions(&call.emulator) {
+        if let Some(package) = package(&call.emulator, &version).await {
+            found.push(shown(call, &kind, &version, &package.hash));
+        }
+    }
+    found
+}
+
+fn shown(call: &Call, kind: &str, version: &str, hash: &str) -> Value {
+    let file = file_name(kind, version);
+    let (host, now) = call.emulator.read(|state| {
+        (state.faults.get("devops.package-host").and_then(Value::as_str).map(str::to_owned), state.now)
+    });
+    let base = host.as_ref().unwrap_or(&call.request.base_url);
+    let mut numbers = version.split('.').filter_map(|number| number.parse::<u64>().ok());
     let mut number = || numbers.next().unwrap_or_default();
-    vec![json!({
-        "type": kind, "platform": PLATFORM, "createdOn": time(call.emulator.read(|state| state.now)),
+    json!({
+        "type": kind, "platform": PLATFORM, "createdOn": time(now),
         "version": {"major": number(), "minor": number(), "patch": number()},
-        "downloadUrl": format!("{base}/{ORGANIZATION}/_apis/packages-content/agent/{VERSION}/{file}"),
+        "downloadUrl": format!("{base}/{ORGANIZATION}/_apis/packages-content/agent/{version}/{file}"),
         "hashValue": hash, "infoUrl": "https://go.microsoft.com/fwlink/?LinkId=798199", "filename": file,
-    })]
+    })
 }
 
 async fn list(call: Call) -> Result<Reply, Reply> {
@@ -144,7 +158,11 @@ async fn list(call: Call) -> Result<Reply, Reply> {
 
 async fn get(call: Call) -> Result<Reply, Reply> {
     let version = call.request.param("version").to_owned();
-    if let Some(package) = found(&call).await.into_iter().next().filter(|_| version == VERSION) {
+    let is_it = |package: &Value| {
+        let part = |name: &str| package["version"][name].as_u64().unwrap_or_default();
+        format!("{}.{}.{}", part("major"), part("minor"), part("patch")) == version
+    };
+    if let Some(package) = found(&call).await.into_iter().find(is_it) {
         Ok(Reply::json(200, &package))
     } else {
         let message = format!("The agent package of version {version} cannot be found.");
@@ -154,14 +172,17 @@ async fn get(call: Call) -> Result<Reply, Reply> {
 
 async fn download(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Reply> {
     let missing = || Reply::text(404, "text/plain", "There is no such package.");
-    let known = ["agent", "pipelines-agent"].iter().any(|kind| file_name(kind) == request.param("file"));
+    let version = request.param("version");
+    let known =
+        ["agent", "pipelines-agent"].iter().any(|kind| file_name(kind, version) == request.param("file"));
     if !known
-        || request.param("version") != VERSION
+        || !versions(&emulator).iter().any(|listed| listed == version)
         || emulator.read(|state| state.faults.is_on("devops.package-missing"))
     {
         return Err(missing());
     }
-    let mut bytes = with_package(&emulator, |package| package.bytes.clone()).await.ok_or_else(missing)?;
+    let package = package(&emulator, version).await.ok_or_else(missing)?;
+    let mut bytes = package.bytes.clone();
     if emulator.read(|state| state.faults.is_on("devops.package-corrupt"))
         && let Some(last) = bytes.last_mut()
     {

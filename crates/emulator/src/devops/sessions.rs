@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::agents::{Agent, AgentMessage, capabilities};
+use super::agents::{Agent, capabilities};
 use super::job_requests::give_out;
 use super::pools::{Pool, of_path};
-use super::wire::{Refusal, Secret, time_span};
+use super::updates::Moment;
+use super::wire::{Refusal, Secret};
 use super::{Call, Caller, Due, endpoint, later};
 use crate::Emulator;
 use crate::http::{Reply, Router};
@@ -23,8 +24,6 @@ use crate::http::{Reply, Router};
 /// Assumed: the service says only that it is minutes; an agent that was killed must not hold its name for the four
 /// minutes for which another of that name tries.
 const SILENCE: Duration = Duration::from_mins(2);
-/// How long an agent has for an update of itself; the service's own value.
-const UPDATE_TIME: Duration = Duration::from_mins(10);
 
 /// A session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -144,7 +143,6 @@ fn open_session(
 
 fn go_online(state: &mut crate::State, agent_id: u64, body: &Value) {
     let now = state.now;
-    let wanted = state.faults.get("devops.agent-refresh").and_then(Value::as_str).map(str::to_owned);
     let Some(agent) = state.devops.agents.get_mut(&agent_id) else { return };
     agent.online = true;
     agent.status_changed_on = now;
@@ -156,11 +154,7 @@ fn go_online(state: &mut crate::State, agent_id: u64, body: &Value) {
     if let Some(version) = body["agent"]["version"].as_str().filter(|version| !version.is_empty()) {
         version.clone_into(&mut agent.version);
     }
-    let auto_update = state.devops.pools.get(&agent.pool_id).is_some_and(|pool| pool.auto_update);
-    if let Some(version) = wanted.filter(|version| auto_update && *version != agent.version) {
-        let body = json!({"agentId": agent_id, "timeout": time_span(UPDATE_TIME), "targetVersion": version});
-        agent.put_message(AgentMessage::Plain { kind: "AgentRefresh".to_owned(), body });
-    }
+    super::updates::tell_to_update(state, agent_id, Moment::Online);
 }
 
 /// A session may have gone silent: if it did, it ends and its agent is offline; else look again later.

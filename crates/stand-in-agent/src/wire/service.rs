@@ -207,8 +207,11 @@ impl Service {
         for _ in 0..3 {
             let request = self.request(call, header.as_deref()).map_err(unreachable)?;
             let answer = self.transport.send(&url, request, call.timeout).await.map_err(unreachable)?;
-            let challenged = answer.status() == StatusCode::UNAUTHORIZED || answer.status().is_redirection();
-            if !challenged {
+            // A 401 that asks for nothing is an answer: its body says what is wrong, such as an agent that is gone.
+            let challenged = answer.headers().contains_key(WWW_AUTHENTICATE);
+            if !(challenged && answer.status() == StatusCode::UNAUTHORIZED
+                || answer.status().is_redirection())
+            {
                 return Ok(answer);
             }
             let next = self.answer_challenge(&url, &answer).await?;

@@ -204,7 +204,7 @@ impl Machine {
         }
         self.state = State::Over;
         let group = match self.policy.group {
-            GroupEnd::DeletedByUs => GroupEnd::LeftToOthers,
+            GroupEnd::DeletedByUs => GroupEnd::NotTried,
             other => other,
         };
         let agent = Leftover::Left(why.to_owned());
@@ -213,9 +213,6 @@ impl Machine {
 
     fn group_stays(&mut self, why: &str) -> Vec<Effect> {
         self.state = State::Over;
-        let warning = format!(
-            "the container group could not be deleted ({why}): `ephemeral-agents deprovision` or `reap` removes it"
-        );
-        vec![Effect::Warn(warning), Effect::Exit]
+        vec![Effect::ReportGroupLeft(why.to_owned()), Effect::Exit]
     }
 }

@@ -27,6 +27,7 @@ fn word(effect: &Effect) -> String {
             format!("Report({}{left})", outcome.name())
         }
         Effect::Warn(_) => "Warn".to_owned(),
+        Effect::ReportGroupLeft(_) => "GroupLeft".to_owned(),
         other => format!("{other:?}"),
     }
 }
@@ -285,6 +286,41 @@ fn an_agent_that_never_listens_ends() {
 }
 
 #[test]
+fn an_agent_that_says_why_it_gets_no_session_is_believed() {
+    let (clock, taken) = (Obstacle::Clock, Obstacle::SessionTaken);
+    let hindered = [
+        (2, Prepared, "StartAgent"),
+        (4, Line(Said::Hindered(taken)), ""),
+        (5, Line(Said::Hindered(clock)), ""),
+    ];
+    let end = |machine: &mut Machine| {
+        let at = Duration::from_secs(320);
+        machine.on(at, DeadlinePassed);
+        machine.on(at, AgentExited(Exit::Code(1)));
+        machine.on(at, Disabled(Done));
+        match machine.on(at, Unregistered(Done)).swap_remove(0) {
+            Effect::Report { outcome, .. } => outcome,
+            other => panic!("{other:?}"),
+        }
+    };
+    let during = "the agent was connecting";
+    assert_eq!(end(&mut check(policy(), &hindered)), Outcome::NotOnline { during, obstacle: Some(clock) });
+    let mut failed = check(policy(), &hindered[..2]);
+    failed.on(Duration::from_secs(5), AgentExited(Exit::Code(1)));
+    assert_eq!(end(&mut failed), Outcome::AgentFailed { exit: Exit::Code(1), obstacle: Some(taken) });
+    let mut online = check(policy(), &hindered);
+    online.on(Duration::from_secs(6), Line(Said::Listening));
+    online.on(Duration::from_secs(7), AgentExited(Exit::Code(1)));
+    assert_eq!(end(&mut online), Outcome::AgentFailed { exit: Exit::Code(1), obstacle: None });
+}
+
+#[test]
+fn an_agent_that_speaks_another_language_is_online_when_it_connects() {
+    let machine = check(policy(), &[(2, Prepared, "StartAgent"), (4, Notified(Notification::Listening), "")]);
+    assert_eq!(machine.deadline(), Some(Duration::from_secs(904)), "the idle timeout runs");
+}
+
+#[test]
 fn the_longest_life_ends_also_with_a_job() {
     check(
         policy(),
@@ -382,7 +418,7 @@ fn defect_01_a_refused_unregistration_does_not_stop_the_deletion() {
             (131, DeadlinePassed, "Report(preparation-failed+agent-left) DeleteGroup"),
             (131, GroupDeleted(TryAgain("503".into())), ""),
             (132, DeadlinePassed, "DeleteGroup"),
-            (133, GroupDeleted(Refused("no right".into())), "Warn Exit"),
+            (133, GroupDeleted(Refused("no right".into())), "GroupLeft Exit"),
         ],
     );
 }

@@ -1,15 +1,17 @@
 //! Making the agent ready: certificates, package, registration, ownership.
 
-use std::{fs, path::Path, sync::Arc, time::SystemTime};
+use std::{fs, io, path::Path, sync::Arc, time::SystemTime};
 
 use azure_http::HttpError;
 use process::User;
 
 use crate::{
+    agent_output::SERVER_TIME,
     agent_root::AgentRoot,
     assertion::token_request,
     azure::Azure,
     certificates::write_bundle,
+    outcome::Obstacle,
     package::{self, Download, Package},
     settings::{Registration, Settings},
 };
@@ -52,12 +54,23 @@ pub(super) async fn prepare(
 async fn fetch(settings: &Settings, azure: &Azure, root: &AgentRoot) -> Result<(), String> {
     let package = choose(settings, azure).await?;
     let file = root.package();
-    let mut download = Download::create(file.clone())
-        .map_err(|error| format!("{} cannot be written ({error})", file.display()))?;
-    azure
-        .download(&package.url, &mut |piece| download.take(piece))
-        .await
-        .map_err(|error| explain("the agent package cannot be downloaded", &error))?;
+    let full = |error: &io::Error| {
+        format!(
+            "{} cannot be written ({error}): AZP_HOME needs room for the agent and its work",
+            file.display()
+        )
+    };
+    let mut download = Download::create(file.clone()).map_err(|error| full(&error))?;
+    let mut unwritten = None;
+    let mut take = |piece: &[u8]| {
+        let written = download.take(piece);
+        if let Err(error) = &written {
+            unwritten = Some(full(error));
+        }
+        written
+    };
+    let downloaded = azure.download(&package.url, &mut take).await;
+    downloaded.map_err(|error| unwritten.unwrap_or_else(|| not_downloaded(&package.url, &error)))?;
     let (folder, listener) = (root.path(), root.listener());
     blocking(move || {
         download.unpack(package.sha256.as_deref(), &folder)?;
@@ -67,6 +80,16 @@ async fn fetch(settings: &Settings, azure: &Azure, root: &AgentRoot) -> Result<(
         Err(format!("the package from {} is no agent: it has no bin/Agent.Listener", package.url))
     })
     .await
+}
+
+fn not_downloaded(url: &str, error: &HttpError) -> String {
+    if error.is_not_found() {
+        return format!(
+            "the agent package that the organization lists is not at {url} (404): name another in \
+             AZP_AGENT_PACKAGE_URL, or build the image with the agent in AZP_HOME/agent"
+        );
+    }
+    explain(&format!("the agent package cannot be downloaded from {url}"), error)
 }
 
 /// The package the user names, or the newest one of the organization.
@@ -82,7 +105,7 @@ async fn choose(settings: &Settings, azure: &Azure) -> Result<Package, String> {
         Registration::Token { .. } => None,
     };
     let answer = azure.packages(platform, agents_own).await.map_err(|error| {
-        let remedy = "An image with the agent in AZP_HOME/agent, or AZP_AGENT_PACKAGE_URL, needs no list.";
+        let remedy = "An image with the agent in AZP_HOME/agent, or AZP_AGENT_PACKAGE_URL, needs no list";
         format!("{}. {remedy}", explain("the organization's list of agent packages cannot be read", &error))
     })?;
     package::newest(&answer).ok_or_else(|| {
@@ -91,7 +114,13 @@ async fn choose(settings: &Settings, azure: &Azure) -> Result<Package, String> {
 }
 
 fn explain(what: &str, error: &HttpError) -> String {
-    format!("{what}: {error}. {}", error.remedy().trim_end_matches('.'))
+    let text = error.to_string();
+    // The agent's signature holds the time, and the service says its own when that does not fit.
+    let by_clock = matches!(error, HttpError::AuthenticationFailed { .. }) && text.contains(SERVER_TIME);
+    if by_clock {
+        return format!("{what}: {}. {}", text.trim_end_matches('.'), Obstacle::Clock);
+    }
+    format!("{what}: {}. {}", text.trim_end_matches('.'), error.remedy().trim_end_matches('.'))
 }
 
 async fn blocking(work: impl FnOnce() -> Result<(), String> + Send + 'static) -> Result<(), String> {

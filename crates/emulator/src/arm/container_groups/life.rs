@@ -346,6 +346,14 @@ fn note(events: &mut Vec<Event>, now: jiff::Timestamp, kind: &str, name: &str, m
     });
 }
 
+/// Stops the group of that name, as a person does at the portal.
+pub fn stop_container_group(state: &mut State, name: &str) {
+    let mut groups = state.arm.container_groups.values();
+    if let Some(key) = groups.find(|group| group.name == name).map(|group| group.key) {
+        stop(state, key);
+    }
+}
+
 /// Stops a group: its containers are killed, its place is given up.
 pub(super) fn stop(state: &mut State, key: Uuid) {
     let now = state.now;

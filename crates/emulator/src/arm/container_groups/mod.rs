@@ -26,6 +26,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub(super) use admission::delegation_missing;
+pub use life::stop_container_group;
 pub(super) use life::{carry_out, remove};
 pub(crate) use life::{interrupted, observe};
 pub(crate) use specification::specification;

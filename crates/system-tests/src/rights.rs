@@ -1,0 +1,93 @@
+//! Who may do what: managed identities of container groups, and service principals.
+
+use emulator::arm::{Identity, RoleAssignment, RoleDefinition, UserAssignedIdentity};
+use emulator::devops::{Member, Role};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::World;
+
+/// Id of the built-in role "Azure Container Instances Contributor Role".
+const CONTAINER_INSTANCES_CONTRIBUTOR: &str = "5d977122-f97e-4b4d-a52f-6b43003ddb4d";
+
+impl World {
+    /// A user-assigned managed identity that may do this in the resource group, and is an administrator of the pool;
+    /// gives its resource id.
+    pub fn identity(&self, name: &str, actions: &[&str]) -> String {
+        let group = format!(
+            "/subscriptions/{}/resourceGroups/{}",
+            self.setting("AZURE_SUBSCRIPTION_ID"),
+            self.setting("AZURE_RESOURCE_GROUP")
+        );
+        let id = format!("{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}");
+        let identity = Identity {
+            client_id: Uuid::new_v4(),
+            principal_id: Uuid::new_v4(),
+            resource_id: id.clone(),
+            is_system_assigned: false,
+        };
+        let (principal, role) = (identity.principal_id, Uuid::new_v4().to_string());
+        let resource = UserAssignedIdentity {
+            name: name.to_owned(),
+            location: emulator::world::LOCATION.to_owned(),
+            tags: Value::Null,
+            identity,
+        };
+        let definition = RoleDefinition {
+            name: role.clone(),
+            role_name: format!("Role of {name}"),
+            actions: actions.iter().map(|&action| action.to_owned()).collect(),
+            not_actions: Vec::new(),
+            is_custom: true,
+        };
+        let assignment = RoleAssignment { name: Uuid::new_v4().to_string(), scope: group, role, principal };
+        self.emulator().change(|state| {
+            state.arm.user_assigned_identities.insert(id.to_ascii_lowercase(), resource);
+            state.arm.role_definitions.push(definition);
+            state.arm.role_assignments.push(assignment);
+            let member = Member { name: name.to_owned(), role: Role::Administrator };
+            state.devops.members.insert(principal, member);
+        });
+        id
+    }
+
+    /// Lets the managed identity of an agent's container group unregister agents.
+    pub async fn identity_joins_organization(&self, agent: &str) {
+        let id = self.identity_of(agent).await;
+        let member = Member { name: "self-destruct".to_owned(), role: Role::Administrator };
+        self.emulator().change(|state| state.devops.members.insert(id, member));
+    }
+
+    /// Lets the managed identity of an agent's container group delete container groups.
+    pub async fn identity_may_delete_groups(&self, agent: &str) {
+        let principal = self.identity_of(agent).await;
+        let (subscription, group) =
+            (self.setting("AZURE_SUBSCRIPTION_ID"), self.setting("AZURE_RESOURCE_GROUP"));
+        let assignment = RoleAssignment {
+            name: principal.to_string(),
+            scope: format!("/subscriptions/{subscription}/resourceGroups/{group}"),
+            role: CONTAINER_INSTANCES_CONTRIBUTOR.to_owned(),
+            principal,
+        };
+        self.emulator().change(|state| state.arm.role_assignments.push(assignment));
+    }
+
+    /// Object id of the managed identity of an agent's container group.
+    async fn identity_of(&self, agent: &str) -> Uuid {
+        self.wait_for("the identity of a container group", |state| {
+            let group = state.arm.container_groups.values().find(|group| group.name == agent)?;
+            Some(group.identities.first()?.principal_id)
+        })
+        .await
+    }
+
+    /// Lets the secrets of the service principal expire, or be good again.
+    pub fn secrets_expire(&self, expired: bool) {
+        self.emulator().change(|state| {
+            for secret in state.entra.apps.iter_mut().flat_map(|app| &mut app.secrets) {
+                secret.expired = expired;
+            }
+        });
+    }
+}
