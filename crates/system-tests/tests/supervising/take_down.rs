@@ -129,7 +129,7 @@ async fn the_token_has_expired() {
     gate.open().await;
     assert_eq!(world.result(run).await, "succeeded");
     let life = world.life(agent).await;
-    life.has_row("token-expired");
+    life.has_row("token-expired-meanwhile");
     assert_eq!(life.outcome()["agent"], "left");
     world.groups_gone().await;
     world.mend("devops.token-expired");
@@ -145,7 +145,7 @@ async fn the_service_principals_secret_has_expired() {
     world.secrets_expire(true);
     world.says(agent, "container-group-left").await;
     let life = world.life(agent).await;
-    life.has_row("secret-expired");
+    life.has_row("secret-expired-meanwhile");
     assert_eq!(life.outcome()["agent"], "removed", "that takes the token only");
     assert_eq!(world.groups(), [agent]);
     world.secrets_expire(false);
