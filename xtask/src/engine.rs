@@ -103,7 +103,17 @@ impl OwnEngine {
             .context("cannot start dockerd")?;
         let mut engine = Self { child, folder };
         engine.wait()?;
+        engine.forget_earlier_runs();
         Ok(engine)
+    }
+
+    /// Whatever a run that was cut off has left on this engine of ours.
+    fn forget_earlier_runs(&self) {
+        for kind in ["container", "network"] {
+            let mut prune = Command::new("docker");
+            prune.args([kind, "prune", "--force"]).env("DOCKER_HOST", self.host());
+            let _ = prune.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        }
     }
 
     fn host(&self) -> String {

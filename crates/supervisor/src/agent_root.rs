@@ -18,12 +18,20 @@ const NOTIFICATION_SETTING: &str = "notificationSocketAddress";
 #[derive(Debug, Clone)]
 pub struct AgentRoot {
     home: PathBuf,
+    /// What is still there when the platform starts the container again, if there is such a folder.
+    lasting: Option<PathBuf>,
 }
 
 impl AgentRoot {
     /// Everything is below `home`.
     pub fn new(home: &Path) -> Self {
-        Self { home: home.to_owned() }
+        Self { home: home.to_owned(), lasting: None }
+    }
+
+    /// Notes that it was used in `lasting` too, if that is a folder.
+    #[must_use]
+    pub fn with_lasting(self, lasting: Option<&Path>) -> Self {
+        Self { lasting: lasting.filter(|folder| folder.is_dir()).map(Path::to_owned), ..self }
     }
 
     /// The agent's own folder.
@@ -51,20 +59,28 @@ impl AgentRoot {
         self.home.join("agent-package.tar.gz")
     }
 
-    fn marker(&self) -> PathBuf {
-        self.home.join("used")
+    fn markers(&self) -> impl Iterator<Item = PathBuf> {
+        [Some(&self.home), self.lasting.as_ref()].into_iter().flatten().map(|folder| folder.join("used"))
     }
 
     /// Whether an agent was started here before.
     pub fn is_used(&self) -> bool {
-        self.marker().exists()
+        self.markers().any(|marker| marker.exists())
     }
 
     /// From now on, an agent was started here.
     pub fn mark_used(&self) -> Result<(), String> {
-        fs::write(self.marker(), "").map_err(|error| {
-            format!("{} cannot be written ({error}): AZP_HOME must be writable", self.marker().display())
-        })
+        if let Some(lasting) = self.lasting.as_ref().filter(|_| process::is_superuser()) {
+            // Everybody may write in such a folder, and so remove what is in it.
+            fs::set_permissions(lasting, fs::Permissions::from_mode(0o700))
+                .map_err(|error| format!("{} cannot be closed to the job ({error})", lasting.display()))?;
+        }
+        for marker in self.markers() {
+            fs::write(&marker, "").map_err(|error| {
+                format!("{} cannot be written ({error}): AZP_HOME must be writable", marker.display())
+            })?;
+        }
+        Ok(())
     }
 
     /// Writes the registration that was made for us, readable by the agent alone.
@@ -222,6 +238,20 @@ mod tests {
         root.make_work_folder(None, None).unwrap();
         assert!(given.is_dir() && set.is_dir());
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "only the settings");
+    }
+
+    #[test]
+    fn the_note_of_its_use_outlives_the_container() {
+        let (first, second, lasting) =
+            (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let root = |home: &tempfile::TempDir| AgentRoot::new(home.path()).with_lasting(Some(lasting.path()));
+        assert!(!root(&first).is_used());
+        root(&first).mark_used().unwrap();
+        assert!(root(&first).is_used());
+        // Started again, the container has nothing of what was written in its own home.
+        assert!(root(&second).is_used());
+        let nowhere = AgentRoot::new(second.path()).with_lasting(Some(Path::new("/nowhere")));
+        assert!(!nowhere.is_used());
     }
 
     #[test]

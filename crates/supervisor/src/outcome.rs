@@ -237,18 +237,20 @@ impl Leftover {
 pub fn last_words(outcome: &Outcome, agent: &Leftover, group: GroupEnd) -> [String; 2] {
     let left = match agent {
         Leftover::Left(why) => {
-            format!("; the agent is still in its pool ({why}), `ephemeral-agents reap` removes it")
+            format!(
+                "; the agent is still in its pool ({why}), `ephemeral-agents deprovision` with its name and \
+                 --agent-pool removes it"
+            )
         }
         Leftover::NotOurs | Leftover::Removed => String::new(),
     };
     let end = match group {
         GroupEnd::DeletedByUs => "; deleting the container group",
         GroupEnd::LeftToOthers => {
-            "; the container holds no credentials to remove itself: `ephemeral-agents deprovision` or `reap` takes it \
-             down"
+            "; the container holds no credentials to remove itself: `ephemeral-agents deprovision` takes it down"
         }
         GroupEnd::NotTried => {
-            "; nothing was deleted from here: `ephemeral-agents deprovision` or `reap` takes down what is left"
+            "; nothing was deleted from here: `ephemeral-agents deprovision` takes down what is left"
         }
         GroupEnd::None => "",
     };
@@ -267,7 +269,7 @@ pub fn last_words(outcome: &Outcome, agent: &Leftover, group: GroupEnd) -> [Stri
 /// before it could go.
 pub fn group_left(why: &str) -> [String; 2] {
     let plain = format!(
-        "warning: the container group could not be deleted ({why}): `ephemeral-agents deprovision` or `reap` removes it"
+        "warning: the container group could not be deleted ({why}): `ephemeral-agents deprovision` removes it"
     );
     [plain, json!({"event": "container-group-left", "reason": why}).to_string()]
 }
@@ -317,8 +319,8 @@ mod tests {
         assert_eq!(
             plain,
             "stopped: told to stop before a job began; the agent is still in its pool (access denied), \
-             `ephemeral-agents reap` removes it; the container holds no credentials to remove itself: \
-             `ephemeral-agents deprovision` or `reap` takes it down"
+             `ephemeral-agents deprovision` with its name and --agent-pool removes it; the container holds no credentials to remove itself: \
+             `ephemeral-agents deprovision` takes it down"
         );
     }
 

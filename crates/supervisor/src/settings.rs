@@ -89,6 +89,8 @@ pub struct Settings {
     pub ca_pem: Option<Vec<u8>>,
     /// Where the supervisor keeps the agent and its own files.
     pub home: PathBuf,
+    /// A folder that outlives the container.
+    pub state: Option<PathBuf>,
     /// The user the agent runs as.
     pub run_as: String,
     /// The package to use instead of the organization's newest.
@@ -118,6 +120,7 @@ impl Settings {
             identity: identity(environment)?,
             identity_endpoint: environment.text("AZURE_POD_IDENTITY_AUTHORITY_HOST")?,
             ca_pem: ca_pem(environment)?,
+            state: environment.text("AZP_STATE")?.map(PathBuf::from),
             home: environment.text("AZP_HOME")?.unwrap_or_else(|| "/azp".to_owned()).into(),
             run_as: environment.text("AZP_RUN_AS")?.unwrap_or_else(|| "agent".to_owned()),
             package: package(environment)?,

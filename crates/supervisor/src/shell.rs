@@ -45,7 +45,7 @@ pub async fn live(settings: Settings, environment: &Environment, console: Consol
     let mut stop = StopSignals::listen().map_err(|error| format!("signals cannot be heard ({error})"))?;
     let reaper = Reaper::start().map_err(|error| format!("orphans cannot be collected ({error})"))?;
     let (events, mut happened) = mpsc::unbounded_channel();
-    let root = AgentRoot::new(&settings.home);
+    let root = AgentRoot::new(&settings.home).with_lasting(settings.state.as_deref());
     let (mut machine, mut effects) = Machine::new(settings.policy(), root.is_used());
     let mut shell = Shell::new(settings, environment, console, root, events).await?;
     loop {

@@ -176,11 +176,7 @@ fn without_credentials_it_stops_and_says_who_takes_it_down() {
     let output = Life::start(&azure, &home, just_in_time()).end();
     output.assert_outcome("job-finished");
     assert_eq!(output.outcome()["containerGroup"], "left");
-    assert!(
-        output.text().contains("`ephemeral-agents deprovision` or `reap` takes it down"),
-        "{}",
-        output.text()
-    );
+    assert!(output.text().contains("`ephemeral-agents deprovision` takes it down"), "{}", output.text());
     assert!(azure.requests().is_empty());
 }
 

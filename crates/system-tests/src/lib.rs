@@ -9,6 +9,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "in a test, a panic is how something is said")]
 
+mod engine;
 mod inside;
 mod invocation;
 mod life;
@@ -17,6 +18,7 @@ mod rights;
 mod troubleshooting;
 mod world;
 
+pub use engine::{Engine, Registry};
 pub use inside::{Gate, has_ended, is_alive, signal};
 pub use invocation::{Invocation, Printed, Started};
 pub use life::Life;

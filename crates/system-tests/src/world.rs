@@ -9,6 +9,7 @@ use emulator::options::{Mode, Options, RuntimeChoice};
 use emulator::{Emulator, Running, State};
 use serde_json::Value;
 
+use crate::engine::Engine;
 use crate::invocation::Invocation;
 use crate::life::Life;
 use crate::programs::Program;
@@ -35,25 +36,42 @@ pub struct World {
 impl World {
     /// A world whose images are the agent's, and these: names, each with the shell script that it starts.
     pub async fn start_with(images: &[(&str, &str)]) -> Self {
-        let open = std::fs::Permissions::from_mode(0o755);
-        let folder = tempfile::Builder::new().prefix("world-").permissions(open).tempdir().expect("a folder");
+        let folder = new_folder();
         let mut commands = vec![("agent".to_owned(), Program::Supervisor.path())];
         for (name, script) in images {
             commands.push(((*name).to_owned(), write_script(&folder.path().join(name), script)));
         }
+        Self::start_in(folder, RuntimeChoice::Process, commands).await
+    }
+
+    /// A world whose container groups are containers of this engine. [`World::end`] leaves nothing of it there.
+    pub async fn on(_engine: &Engine) -> Self {
+        Self::start_in(new_folder(), RuntimeChoice::Docker, Vec::new()).await
+    }
+
+    async fn start_in(
+        folder: tempfile::TempDir,
+        runtime: RuntimeChoice,
+        images: Vec<(String, PathBuf)>,
+    ) -> Self {
         let options = Options {
             port: 0,
             listen: None,
             advertise: None,
-            runtime: RuntimeChoice::Process,
+            runtime,
             data: Some(folder.path().join("data")),
             state: None,
             mode: Mode::Run,
             stand_in_agent: Some(Program::StandInAgent.path()),
-            images: commands,
+            images,
         };
         let running = Running::start(options).await.expect("the emulator starts");
         Self { running, folder }
+    }
+
+    /// Ends it, with whatever still runs in it.
+    pub async fn end(self) {
+        self.running.stop().await;
     }
 
     /// A world whose only image is the agent's.
@@ -283,6 +301,12 @@ fn asked(state: &State, parts: &[&str]) -> u64 {
 
 fn groups(state: &State) -> Vec<String> {
     state.arm.container_groups.values().map(|group| group.name.clone()).collect()
+}
+
+/// A folder that every user may enter.
+fn new_folder() -> tempfile::TempDir {
+    let open = std::fs::Permissions::from_mode(0o755);
+    tempfile::Builder::new().prefix("world-").permissions(open).tempdir().expect("a folder")
 }
 
 /// Writes a shell script that everybody may run.

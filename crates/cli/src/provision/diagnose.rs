@@ -279,8 +279,9 @@ fn by_state(evidence: &Evidence<'_>, events: &[Event]) -> Cause {
     match evidence.why {
         Why::GroupGone => cause(
             Blame::User,
-            "somebody deleted the container group, or it took itself down.",
-            "look for who may delete in this resource group, and at --idle-timeout.",
+            "somebody deleted the container group, or it took itself down, as it does when its one job is over.",
+            "look for who may delete in this resource group, and whether another run's job took the agent: let jobs \
+             demand theirs by name.",
         ),
         Why::ProvisioningFailed => cause(
             Blame::Service,

@@ -1,0 +1,173 @@
+//! A Docker engine, an image of ours on it, and real registries beside it.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use crate::programs::Program;
+
+/// An engine, and the agent image that `cargo xtask test` has built on it.
+#[derive(Debug)]
+pub struct Engine {
+    image: String,
+    folder: tempfile::TempDir,
+}
+
+impl Engine {
+    /// The engine that `cargo xtask test` has prepared: `AGENT_IMAGE` names the image. `None` without one, where what
+    /// needs an engine cannot be tried.
+    pub fn prepared() -> Option<Self> {
+        let image = std::env::var("AGENT_IMAGE").ok().filter(|image| !image.is_empty())?;
+        Some(Self { image, folder: tempfile::tempdir().expect("a folder") })
+    }
+
+    /// The agent image.
+    pub fn agent_image(&self) -> &str {
+        &self.image
+    }
+
+    /// Runs `docker`, and gives what it printed; it must succeed.
+    pub fn docker(&self, arguments: &[&str]) -> String {
+        let output = self.try_docker(arguments);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success(),
+            "docker {}: {text}{}",
+            arguments.join(" "),
+            String::from_utf8_lossy(&output.stderr)
+        );
+        text.trim_end().to_owned()
+    }
+
+    /// Runs `docker`, and gives how that went.
+    pub fn try_docker(&self, arguments: &[&str]) -> Output {
+        let mut docker = Command::new("docker");
+        docker.args(arguments).env("DOCKER_BUILDKIT", "0").env("DOCKER_CONFIG", self.folder.path());
+        docker.stdin(Stdio::null()).output().expect("docker runs")
+    }
+
+    /// Builds a user's image on top of ours: what follows `FROM`. The file `hostile-job` lies in its context.
+    pub fn image_with(&self, name: &str, lines: &str) -> String {
+        let context = self.folder.path().join(name);
+        std::fs::create_dir_all(&context).expect("a folder");
+        std::fs::write(context.join("Dockerfile"), format!("FROM {}\n{lines}\n", self.image))
+            .expect("a file");
+        std::fs::copy(Program::HostileJob.path(), context.join("hostile-job")).expect("a copy");
+        let tag = format!("ephemeral-agents/{name}:test");
+        self.docker(&["build", "--quiet", "--tag", &tag, &context.display().to_string()]);
+        tag
+    }
+
+    /// The container of an agent: the engine's id of it.
+    pub fn container_of(&self, agent: &str) -> String {
+        let running = self.docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", "name=aci-"]);
+        let is_of = |id: &&str| {
+            let variables = self.docker(&["inspect", "--format", "{{join .Config.Env \"\\n\"}}", id]);
+            variables.lines().any(|variable| variable == format!("AZP_AGENT_NAME={agent}"))
+        };
+        let found = running.lines().find(is_of);
+        found.unwrap_or_else(|| panic!("no container of {agent} among:\n{running}")).to_owned()
+    }
+
+    /// Runs a shell command in a container as root, and gives what it printed.
+    pub fn inside(&self, container: &str, command: &str) -> String {
+        self.docker(&["exec", "--user", "0", container, "sh", "-c", command])
+    }
+
+    /// The same for a command that may fail.
+    pub fn try_inside(&self, container: &str, command: &str) -> String {
+        let output = self.try_docker(&["exec", "--user", "0", container, "sh", "-c", command]);
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
+    /// A registry of its own, open to everybody or to one user with a password.
+    pub fn registry(&self, login: Option<(&str, &str)>) -> Registry {
+        Registry::start(&self.folder.path().join(format!("registry-{}", login.is_some())), login)
+    }
+
+    /// Pushes an image to a registry, under a name there, and gives the full name.
+    pub fn push(&self, image: &str, registry: &Registry, name: &str) -> String {
+        let full = format!("{}/{name}", registry.server());
+        self.docker(&["tag", image, &full]);
+        if let Some((user, password)) = &registry.login {
+            self.docker(&["login", "--username", user, "--password", password, registry.server()]);
+        }
+        self.docker(&["push", "--quiet", &full]);
+        // What the emulator starts must come from the registry.
+        self.docker(&["rmi", &full]);
+        full
+    }
+}
+
+/// Debian's `docker-registry`. It ends with this.
+#[derive(Debug)]
+pub struct Registry {
+    child: Child,
+    server: String,
+    login: Option<(String, String)>,
+}
+
+impl Registry {
+    fn start(folder: &Path, login: Option<(&str, &str)>) -> Self {
+        std::fs::create_dir_all(folder).expect("a folder");
+        // Whoever takes the port in between makes the start fail, which is said.
+        let port =
+            TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let server = format!("127.0.0.1:{port}");
+        let authentication = login.map_or_else(String::new, |(user, password)| {
+            let file = password_file(folder, user, password);
+            format!("auth:\n  htpasswd:\n    realm: tests\n    path: {}\n", file.display())
+        });
+        let configuration = format!(
+            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {server}\n\
+             {authentication}",
+            folder.join("data").display()
+        );
+        let file = folder.join("config.yml");
+        std::fs::write(&file, configuration).expect("a file");
+        let program = std::env::var_os("DOCKER_REGISTRY").unwrap_or_else(|| "docker-registry".into());
+        let child = Command::new(program)
+            .arg("serve")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("docker-registry starts: apt-get install docker-registry");
+        let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
+        let mut registry = Self { child, server, login };
+        registry.wait();
+        registry
+    }
+
+    /// Its host and port.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Connects until somebody listens.
+    fn wait(&mut self) {
+        while std::net::TcpStream::connect(&self.server).is_err() {
+            let ended = self.child.try_wait().expect("its state");
+            assert!(ended.is_none(), "docker-registry ended: {ended:?}");
+            std::thread::yield_now();
+        }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A file of users as the registry reads it, made by Apache's own tool.
+fn password_file(folder: &Path, user: &str, password: &str) -> PathBuf {
+    let made = Command::new("htpasswd").args(["-Bbn", user, password]).output();
+    let made = made.expect("htpasswd runs: apt-get install apache2-utils");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let file = folder.join("users");
+    std::fs::write(&file, made.stdout).expect("a file");
+    file
+}

@@ -1,0 +1,43 @@
+//! A hostile job in a container: the same search as on processes, through all that a container has.
+
+use system_tests::{Engine, World};
+
+/// Runs the search as a job in an agent of this image, and gives its log.
+async fn searched(engine: &Engine, image: &str, registration: &str) -> String {
+    let world = World::on(engine).await;
+    let provisioned = world.provision().with("image", image).with("registration", registration).run().await;
+    let agent = provisioned.agent_name();
+    let secrets =
+        [("token", world.setting("AZURE_DEVOPS_EXT_PAT")), ("key", world.setting("AZURE_CLIENT_SECRET"))];
+    let reversed =
+        secrets.map(|(label, secret)| format!("{label}={}", secret.chars().rev().collect::<String>()));
+    let run = world.job(agent, &format!("/usr/local/bin/hostile-job {}", reversed.join(" "))).await;
+    let (result, log) = (world.result(run).await, world.job_log(run));
+    assert_eq!(result, "succeeded", "{log}\n{}", world.container_output(agent));
+    assert!(log.contains("SEARCHED"), "{log}");
+    world.nothing_left().await;
+    world.end().await;
+    log
+}
+
+#[tokio::test]
+async fn defect_04_in_a_container_a_hostile_job_finds_no_secret() {
+    let Some(engine) = Engine::prepared() else { return };
+    let image = engine.image_with("hostile", "COPY hostile-job /usr/local/bin/hostile-job");
+    for registration in ["jit", "token"] {
+        let log = searched(&engine, &image, registration).await;
+        assert!(!log.contains("FOUND"), "{registration}: {log}");
+    }
+}
+
+#[tokio::test]
+async fn in_a_container_the_same_search_finds_them_where_the_protection_is_taken_out() {
+    let Some(engine) = Engine::prepared() else { return };
+    let lines = "COPY hostile-job /usr/local/bin/hostile-job\nENV AZP_RUN_AS=root";
+    let image = engine.image_with("hostile-as-root", lines);
+    let log = searched(&engine, &image, "jit").await;
+    for label in ["token", "key"] {
+        // What root may do in a container is the engine's to say; the agent's own folder holds no secret in any case.
+        assert!(log.contains(&format!("FOUND {label} in")), "{log}");
+    }
+}

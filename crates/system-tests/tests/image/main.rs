@@ -1,0 +1,9 @@
+//! The agent image under a real engine: what only a container can show. Everything here needs the engine and the image
+//! that `cargo xtask test` prepares; without one it cannot be tried, and `cargo xtask test` says so.
+
+mod hostile;
+mod network;
+mod once;
+mod registry;
+mod signals;
+mod users_image;

@@ -1,0 +1,124 @@
+//! A virtual network: a group has an address of its subnet, reaches what is in the network, and has no way out but the
+//! emulator's endpoints, unless there is a NAT gateway.
+
+use emulator::arm::{Subnet, VirtualNetwork};
+use serde_json::json;
+use system_tests::{Engine, World};
+
+const DELEGATE: &str = "Microsoft.ContainerInstance/containerGroups";
+
+/// What is private: a container in the network that answers on a port, as a database would.
+const SERVER: &str = r#"ENTRYPOINT ["perl", "-MIO::Socket::INET", "-e", "$s = IO::Socket::INET->new(LocalPort => 8080, Listen => 5, ReuseAddr => 1); while ($c = $s->accept) { print $c \"private data\\n\"; close $c }"]"#;
+
+/// A network of 10.`part`.0.0/16 with a subnet for agents.
+fn network(world: &World, part: u8, nat_gateway: Option<&str>) {
+    let group = format!(
+        "/subscriptions/{}/resourceGroups/{}",
+        world.setting("AZURE_SUBSCRIPTION_ID"),
+        world.setting("AZURE_RESOURCE_GROUP")
+    );
+    let id = format!("{group}/providers/Microsoft.Network/virtualNetworks/private");
+    let network = VirtualNetwork {
+        id: id.clone(),
+        name: "private".to_owned(),
+        location: emulator::world::LOCATION.to_owned(),
+        tags: json!({}),
+        properties: json!({"addressSpace": {"addressPrefixes": [format!("10.{part}.0.0/16")]}}),
+        subnets: vec![Subnet {
+            name: "agents".to_owned(),
+            address_prefix: format!("10.{part}.7.0/24"),
+            delegations: vec![DELEGATE.to_owned()],
+            nat_gateway: nat_gateway.map(str::to_owned),
+            ip_configurations: Vec::new(),
+        }],
+    };
+    world.emulator().change(|state| state.arm.networks.insert(id.to_ascii_lowercase(), network));
+}
+
+fn joined(world: &World, image: &str) -> system_tests::Invocation {
+    world.provision().with("image", image).and("vnet-name", "private").and("subnet-name", "agents")
+}
+
+/// A job that says which of these addresses it reaches.
+fn reach(addresses: &[&str]) -> String {
+    let lines = addresses.iter().map(|address| {
+        let (host, port) = address.split_once(':').expect("host:port");
+        format!(
+            "if timeout 3 bash -c 'exec 3<>/dev/tcp/{host}/{port}; head -n 1 <&3' 2>/dev/null; then \
+             echo {address} is reached; else echo {address} is out of reach; fi"
+        )
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[tokio::test]
+async fn what_is_in_the_network_is_reached_and_nothing_else() {
+    let Some(engine) = Engine::prepared() else { return };
+    let server = engine.image_with("server", SERVER);
+    let world = World::on(&engine).await;
+    network(&world, 41, None);
+    let started = joined(&world, &server).and("timeout-agent-online", "0").run().await;
+    let server_name = started.agent_name().to_owned();
+    let provisioned = joined(&world, engine.agent_image()).run().await;
+    let agent = provisioned.agent_name();
+    assert!(provisioned.said().contains("no NAT gateway"), "it is warned of: {}", provisioned.said());
+
+    let address = |name: &str| {
+        world.emulator().read(|state| {
+            let mut groups = state.arm.container_groups.values();
+            groups
+                .find(|group| group.name == name)
+                .and_then(|group| group.address)
+                .expect("an address")
+                .to_string()
+        })
+    };
+    assert_eq!((address(&server_name), address(agent)), ("10.41.7.4".to_owned(), "10.41.7.5".to_owned()));
+    let container = engine.container_of(agent);
+    assert!(engine.inside(&container, "cat /proc/net/fib_trie").contains("10.41.7.5"));
+    assert_eq!(engine.docker(&["port", &container]), "", "no port is published");
+    assert_eq!(engine.docker(&["port", &engine.container_of(&server_name)]), "");
+
+    // 192.0.2.0/24 is for documentation; with a way out the attempt would leave through the engine's bridge.
+    assert_eq!(
+        engine.inside(&container, "ip route show default 2>/dev/null || true"),
+        "",
+        "there is no way out"
+    );
+    let run = world.job(agent, &reach(&["10.41.7.4:8080", "10.41.7.4:8081"])).await;
+    assert_eq!(world.result(run).await, "succeeded");
+    let log = world.job_log(run);
+    assert!(log.contains("private data") && log.contains("10.41.7.4:8080 is reached"), "{log}");
+    assert!(log.contains("10.41.7.4:8081 is out of reach"), "the test can fail: {log}");
+    world.life(agent).await.has_row("job-finished");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn another_network_is_out_of_reach() {
+    let Some(engine) = Engine::prepared() else { return };
+    let server = engine.image_with("server", SERVER);
+    let world = World::on(&engine).await;
+    network(&world, 42, None);
+    joined(&world, &server).and("timeout-agent-online", "0").run().await;
+    let provisioned = world.provision().with("image", engine.agent_image()).run().await;
+    let agent = provisioned.agent_name();
+    let run = world.job(agent, &reach(&["10.42.7.4:8080"])).await;
+    assert_eq!(world.result(run).await, "succeeded");
+    assert!(world.job_log(run).contains("10.42.7.4:8080 is out of reach"), "{}", world.job_log(run));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_nat_gateway_is_a_way_out() {
+    let Some(engine) = Engine::prepared() else { return };
+    let world = World::on(&engine).await;
+    network(&world, 43, Some("/nat"));
+    let provisioned = joined(&world, engine.agent_image()).run().await;
+    let agent = provisioned.agent_name();
+    assert!(!provisioned.said().contains("no NAT gateway"), "{}", provisioned.said());
+    let routes = engine.inside(&engine.container_of(agent), "cat /proc/net/route");
+    // The destination 00000000 is everywhere.
+    assert!(routes.lines().any(|route| route.split_whitespace().nth(1) == Some("00000000")), "{routes}");
+    world.end().await;
+}
