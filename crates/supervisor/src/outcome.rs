@@ -108,6 +108,20 @@ impl Outcome {
         }
     }
 
+    /// Whether the agent never came online, or went before it had a job, for a reason that its provisioner wants to
+    /// know.
+    pub fn is_before_online(&self) -> bool {
+        matches!(
+            self,
+            Self::PreparationFailed(_)
+                | Self::ConfigurationFailed(_)
+                | Self::AgentNotStarted(_)
+                | Self::AgentFailed { .. }
+                | Self::NotOnline { .. }
+                | Self::UpdateFailed(_)
+        )
+    }
+
     /// Whether somebody will want to read the agent's diagnostic logs.
     pub fn is_failure(&self) -> bool {
         match self {

@@ -2,6 +2,7 @@
 
 use super::wait::Why;
 use crate::errors::Blame;
+use crate::life_end;
 use crate::services::{Event, GroupView};
 
 /// The likely cause of a failure.
@@ -120,10 +121,21 @@ fn cause(blame: Blame, what: impl Into<String>, remedy: impl Into<String>) -> Ca
 pub(crate) fn likely_cause(evidence: &Evidence<'_>) -> Cause {
     let events = evidence.group.map(in_time_order).unwrap_or_default();
     no_room(&events)
+        .or_else(|| said_by_supervisor(evidence))
         .or_else(|| image_trouble(evidence, &events))
         .or_else(|| container_ended(evidence))
         .or_else(|| said_in_log(evidence))
         .unwrap_or_else(|| by_state(evidence, &events))
+}
+
+/// What the supervisor itself says is more than anybody else can know.
+fn said_by_supervisor(evidence: &Evidence<'_>) -> Option<Cause> {
+    let end = life_end::find(evidence.log?)?;
+    Some(cause(
+        Blame::User,
+        format!("its supervisor says: {}: {}", end.outcome, end.detail),
+        "do what the supervisor says; its whole log is above.",
+    ))
 }
 
 fn no_room(events: &[Event]) -> Option<Cause> {
@@ -135,7 +147,8 @@ fn no_room(events: &[Event]) -> Option<Cause> {
         cause(
             Blame::Service,
             "the region has no room for a container group of this size now.",
-            "try again later, with less --cpu and --memory, or in another region (--location); --fallback-location and its like try by themselves.",
+            "try again later, with less --cpu and --memory, or in another region (--location); --fallback-location \
+             and its like try by themselves.",
         )
     })
 }
@@ -282,6 +295,11 @@ fn by_state(evidence: &Evidence<'_>, events: &[Event]) -> Cause {
             "somebody deleted the container group, or it took itself down, as it does when its one job is over.",
             "look for who may delete in this resource group, and whether another run's job took the agent: let jobs \
              demand theirs by name.",
+        ),
+        Why::AgentGone => cause(
+            Blame::User,
+            "somebody removed the agent from its pool before it was online.",
+            "look for who may administer the pool, and for clean-ups that take agents that are offline.",
         ),
         Why::ProvisioningFailed => cause(
             Blame::Service,

@@ -253,6 +253,7 @@ impl<S: Services> Attempt<'_, S> {
 
     async fn wait(&self, limit: Duration) -> Result<(), Failure> {
         let begin = Instant::now();
+        let mut agent_was_there = false;
         loop {
             let (agent, group) = tokio::join!(
                 self.services.pools().agent(self.ready.pool.id, &self.pair.name),
@@ -261,7 +262,8 @@ impl<S: Services> Attempt<'_, S> {
             let pause = match (agent, group) {
                 (Ok(agent), Ok(group)) => {
                     self.report.progress(&progress(group.as_ref()));
-                    let seen = Seen { agent: agent.as_ref(), group: group.as_ref() };
+                    let seen = Seen { agent: agent.as_ref(), agent_was_there, group: group.as_ref() };
+                    agent_was_there |= agent.is_some();
                     match next(seen, begin.elapsed(), limit) {
                         Next::Online => return Ok(()),
                         Next::GiveUp(why) => return Err(self.diagnose(why, group).await),

@@ -20,6 +20,8 @@ const LAG: Duration = Duration::from_secs(15);
 pub(crate) struct Seen<'a> {
     /// The agent in its pool.
     pub(crate) agent: Option<&'a Agent>,
+    /// Whether it was there at an earlier look. Lists lag behind, but not backwards.
+    pub(crate) agent_was_there: bool,
     /// The container group.
     pub(crate) group: Option<&'a GroupView>,
 }
@@ -44,6 +46,8 @@ pub(crate) enum Why {
     ContainerEnded,
     /// Its container group is gone.
     GroupGone,
+    /// The agent was in its pool and is not any more: its supervisor gave up, or somebody removed it.
+    AgentGone,
     /// It took longer than was allowed.
     TimedOut(Duration),
 }
@@ -56,7 +60,9 @@ pub(crate) fn next(seen: Seen<'_>, waited: Duration, limit: Duration) -> Next {
         return Next::Online;
     }
     match seen.group {
-        None if waited >= LAG => return Next::GiveUp(Why::GroupGone),
+        None if waited >= LAG || (seen.agent.is_none() && seen.agent_was_there) => {
+            return Next::GiveUp(Why::GroupGone);
+        }
         Some(group) if group.phase == ComputePhase::Deleting => return Next::GiveUp(Why::GroupGone),
         Some(group) if group.provisioning_state.eq_ignore_ascii_case("Failed") => {
             return Next::GiveUp(Why::ProvisioningFailed);
@@ -64,6 +70,7 @@ pub(crate) fn next(seen: Seen<'_>, waited: Duration, limit: Duration) -> Next {
         Some(group) if group.phase == ComputePhase::Exited || ended(group) => {
             return Next::GiveUp(Why::ContainerEnded);
         }
+        Some(_) if seen.agent.is_none() && seen.agent_was_there => return Next::GiveUp(Why::AgentGone),
         // A warning event, even `Failed to pull image`, is no end: groups that had one end up running.
         Some(_) | None => {}
     }
@@ -98,6 +105,7 @@ impl Why {
             Self::ProvisioningFailed => "its container group could not be provisioned".to_owned(),
             Self::ContainerEnded => "its container ended".to_owned(),
             Self::GroupGone => "its container group is gone".to_owned(),
+            Self::AgentGone => "it is gone from its pool".to_owned(),
             Self::TimedOut(limit) => format!("not within {} s", limit.as_secs()),
         }
     }
@@ -128,7 +136,11 @@ mod tests {
     }
 
     fn decide(agent: Option<&Agent>, group: Option<&GroupView>, waited: u64) -> Next {
-        next(Seen { agent, group }, Duration::from_secs(waited), Duration::from_mins(4))
+        next(
+            Seen { agent, agent_was_there: false, group },
+            Duration::from_secs(waited),
+            Duration::from_mins(4),
+        )
     }
 
     #[test]
@@ -172,6 +184,18 @@ mod tests {
                 assert_eq!(decide(Some(&there), group, 500), Next::Online);
             }
         }
+    }
+
+    #[test]
+    fn an_agent_that_was_there_and_is_not_any_more_will_not_come() {
+        let running = group("Succeeded", ComputePhase::Running, "Running");
+        let decide = |agent_was_there, group| {
+            next(Seen { agent: None, agent_was_there, group }, Duration::from_secs(2), Duration::from_mins(4))
+        };
+        assert_eq!(decide(true, Some(&running)), Next::GiveUp(Why::AgentGone));
+        assert_eq!(decide(true, None), Next::GiveUp(Why::GroupGone));
+        assert_eq!(decide(false, Some(&running)), Next::Wait(Duration::from_secs(1)));
+        assert_eq!(decide(false, None), Next::Wait(Duration::from_secs(1)), "lists lag");
     }
 
     #[test]

@@ -100,6 +100,10 @@ pub(super) fn write_volumes(folder: &std::path::Path, volumes: &[Volume]) -> std
     for volume in volumes {
         let path = folder.join(&volume.name);
         std::fs::create_dir_all(&path)?;
+        if volume.secret_files.is_empty() {
+            // Whoever runs in a container may write in an empty volume, as in Azure.
+            std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o777))?;
+        }
         for (name, content) in &volume.secret_files {
             // Names come from a request: only the last part of a path is taken.
             let name = std::path::Path::new(name).file_name().unwrap_or_default();

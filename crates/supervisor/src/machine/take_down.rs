@@ -25,6 +25,10 @@ const UNREGISTER_BUDGET: Duration = Duration::from_mins(2);
 /// Everything else is done by then, and what stays behind costs money: the longest budget.
 const DELETE_BUDGET: Duration = Duration::from_mins(10);
 
+/// How long a container group stays after an agent that never came online. Whoever waits for the agent sees in the pool
+/// that it is gone, and reads here why; afterwards nobody could.
+const LINGER: Duration = Duration::from_secs(20);
+
 /// The first wait before a step is tried again. It doubles each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
@@ -87,6 +91,17 @@ impl TakeDown {
         }
     }
 
+    /// Puts the step off.
+    fn linger(&mut self, now: Duration) {
+        self.again_at = Some(now + LINGER);
+        self.until += LINGER;
+    }
+
+    /// Whether the step was put off, rather than tried.
+    fn is_lingering(&self) -> bool {
+        self.again_at.is_some() && self.trouble.is_empty()
+    }
+
     pub(super) fn deadline(&self) -> Duration {
         self.again_at.map_or(self.until, |again| again.min(self.until))
     }
@@ -126,6 +141,10 @@ impl Machine {
             (Event::DeadlinePassed, _) if now >= steps.deadline() => self.on_step_deadline(now, steps),
             // The first signal is what our own deletion brings, or somebody in a hurry: we are doing what they want.
             (Event::StopSignal, _) if steps.told_to_stop => self.give_up(steps, "told to stop twice"),
+            (Event::StopSignal, _) if steps.is_lingering() => {
+                let step = steps.step;
+                self.begin(now, TakeDown { told_to_stop: true, ..steps }, step)
+            }
             (Event::StopSignal, _) => {
                 self.state = State::TakingDown(TakeDown { told_to_stop: true, ..steps });
                 Vec::new()
@@ -157,7 +176,12 @@ impl Machine {
         let (outcome, agent) = (steps.outcome.clone(), steps.agent.clone());
         let mut effects = vec![Effect::Report { outcome, agent, group }];
         if group == GroupEnd::DeletedByUs {
-            effects.extend(self.begin(now, steps, Step::DeleteGroup));
+            let lingers = steps.outcome.is_before_online() && !steps.told_to_stop;
+            let deletion = self.begin(now, steps, Step::DeleteGroup);
+            match &mut self.state {
+                State::TakingDown(steps) if lingers => steps.linger(now),
+                _ => effects.extend(deletion),
+            }
         } else {
             self.state = State::Over;
             effects.push(Effect::Exit);

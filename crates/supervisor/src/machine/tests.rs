@@ -85,8 +85,9 @@ fn token_mode_configures_first() {
             (2, Prepared, "Configure"),
             (9, Configured(Exit::Code(1)), TAKE_DOWN_AFTER_FAILURE),
             (9, Disabled(Done), "Unregister"),
-            (9, Unregistered(Done), "Report(configuration-failed) DeleteGroup"),
-            (9, GroupDeleted(Done), "Exit"),
+            (9, Unregistered(Done), "Report(configuration-failed)"),
+            (29, DeadlinePassed, "DeleteGroup"),
+            (29, GroupDeleted(Done), "Exit"),
         ],
     );
     check(policy, &[(2, Prepared, "Configure"), (9, Configured(Exit::Code(0)), "StartAgent")]);
@@ -415,10 +416,26 @@ fn defect_01_a_refused_unregistration_does_not_stop_the_deletion() {
             (12, Unregistered(TryAgain("a job is running".into())), ""),
             (13, DeadlinePassed, "Unregister"),
             (130, Unregistered(TryAgain("a job is running".into())), ""),
-            (131, DeadlinePassed, "Report(preparation-failed+agent-left) DeleteGroup"),
-            (131, GroupDeleted(TryAgain("503".into())), ""),
-            (132, DeadlinePassed, "DeleteGroup"),
-            (133, GroupDeleted(Refused("no right".into())), "GroupLeft Exit"),
+            (131, DeadlinePassed, "Report(preparation-failed+agent-left)"),
+            (150, DeadlinePassed, ""),
+            (151, DeadlinePassed, "DeleteGroup"),
+            (151, GroupDeleted(TryAgain("503".into())), ""),
+            (152, DeadlinePassed, "DeleteGroup"),
+            (153, GroupDeleted(Refused("no right".into())), "GroupLeft Exit"),
+        ],
+    );
+}
+
+#[test]
+fn whoever_provisions_has_time_to_read_why_unless_somebody_wants_it_gone() {
+    check_whole(
+        policy(),
+        &[
+            (1, PreparationFailed("no package".into()), TAKE_DOWN_AFTER_FAILURE),
+            (1, Disabled(Done), "Unregister"),
+            (2, Unregistered(Done), "Report(preparation-failed)"),
+            (5, StopSignal, "DeleteGroup"),
+            (6, GroupDeleted(Done), "Exit"),
         ],
     );
 }

@@ -20,7 +20,7 @@ async fn searched(engine: &Engine, image: &str, registration: &str) -> String {
     log
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn defect_04_in_a_container_a_hostile_job_finds_no_secret() {
     let Some(engine) = Engine::prepared() else { return };
     let image = engine.image_with("hostile", "COPY hostile-job /usr/local/bin/hostile-job");
@@ -30,14 +30,26 @@ async fn defect_04_in_a_container_a_hostile_job_finds_no_secret() {
     }
 }
 
-#[tokio::test]
-async fn in_a_container_the_same_search_finds_them_where_the_protection_is_taken_out() {
+/// Root in a container has fewer rights than root on a machine: it may not look into other processes either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_container_not_even_root_reads_the_supervisors_memory() {
     let Some(engine) = Engine::prepared() else { return };
     let lines = "COPY hostile-job /usr/local/bin/hostile-job\nENV AZP_RUN_AS=root";
     let image = engine.image_with("hostile-as-root", lines);
     let log = searched(&engine, &image, "jit").await;
+    assert!(!log.contains("FOUND"), "{log}");
+}
+
+/// As the start scripts of 2019 did it: what the container is told lies in a file, and stays in the environment of the
+/// first process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_a_container_the_same_search_finds_them_where_the_protection_is_taken_out() {
+    let Some(engine) = Engine::prepared() else { return };
+    let lines = "COPY hostile-job /usr/local/bin/hostile-job\nENV AZP_RUN_AS=root\n\
+                 ENTRYPOINT [\"sh\", \"-c\", \"env > /etc/told; /usr/local/bin/agent-supervisor; true\"]";
+    let image = engine.image_with("hostile-unprotected", lines);
+    let log = searched(&engine, &image, "jit").await;
     for label in ["token", "key"] {
-        // What root may do in a container is the engine's to say; the agent's own folder holds no secret in any case.
-        assert!(log.contains(&format!("FOUND {label} in")), "{log}");
+        assert!(log.contains(&format!("FOUND {label} in /etc/told")), "{log}");
     }
 }

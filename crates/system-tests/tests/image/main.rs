@@ -1,5 +1,7 @@
 //! The agent image under a real engine: what only a container can show. Everything here needs the engine and the image
 //! that `cargo xtask test` prepares; without one it cannot be tried, and `cargo xtask test` says so.
+//!
+//! The tests wait for `docker` while the emulator in their process works on, so they have threads for it.
 
 mod hostile;
 mod network;

@@ -51,7 +51,7 @@ fn reach(addresses: &[&str]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_in_the_network_is_reached_and_nothing_else() {
     let Some(engine) = Engine::prepared() else { return };
     let server = engine.image_with("server", SERVER);
@@ -94,7 +94,7 @@ async fn what_is_in_the_network_is_reached_and_nothing_else() {
     world.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_network_is_out_of_reach() {
     let Some(engine) = Engine::prepared() else { return };
     let server = engine.image_with("server", SERVER);
@@ -109,7 +109,7 @@ async fn another_network_is_out_of_reach() {
     world.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_nat_gateway_is_a_way_out() {
     let Some(engine) = Engine::prepared() else { return };
     let world = World::on(&engine).await;

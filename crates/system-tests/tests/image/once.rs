@@ -3,7 +3,7 @@
 use system_tests::{Engine, World};
 
 /// A container that is started again has lost what was written in it, and must know all the same.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_container_that_the_platform_starts_again_runs_no_second_job() {
     let Some(engine) = Engine::prepared() else { return };
     let world = World::on(&engine).await;
@@ -19,7 +19,7 @@ async fn a_container_that_the_platform_starts_again_runs_no_second_job() {
     deprovision(world, agent).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_container_that_the_engine_restarts_runs_no_second_job() {
     let Some(engine) = Engine::prepared() else { return };
     let world = World::on(&engine).await;
@@ -37,7 +37,7 @@ async fn a_container_that_the_engine_restarts_runs_no_second_job() {
     deprovision(world, agent).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn orphans_are_collected_and_daemons_keep_no_container_alive() {
     let Some(engine) = Engine::prepared() else { return };
     let world = World::on(&engine).await;

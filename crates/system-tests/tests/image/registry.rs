@@ -12,7 +12,7 @@ async fn one_job(world: &World, invocation: system_tests::Invocation) {
     world.nothing_left().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_image_from_an_open_registry() {
     let Some(engine) = Engine::prepared() else { return };
     let registry = engine.registry(None);
@@ -22,7 +22,7 @@ async fn an_image_from_an_open_registry() {
     world.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_image_from_a_registry_with_a_password() {
     let Some(engine) = Engine::prepared() else { return };
     let registry = engine.registry(Some(("puller", "planted-password")));

@@ -2,7 +2,7 @@
 
 use system_tests::{Engine, World};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopped_while_idle_it_unregisters_and_is_gone_within_the_grace() {
     let Some(engine) = Engine::prepared() else { return };
     let world = World::on(&engine).await;
@@ -14,7 +14,7 @@ async fn stopped_while_idle_it_unregisters_and_is_gone_within_the_grace() {
     world.end().await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopped_during_a_job_the_job_is_cancelled_and_its_result_arrives() {
     let Some(engine) = Engine::prepared() else { return };
     let world = World::on(&engine).await;

@@ -17,7 +17,7 @@ async fn job_in(engine: &Engine, image: &str, script: &str) -> (String, String) 
     (log, printed)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_the_image_brings_is_there_and_the_job_runs_as_the_agent() {
     let Some(engine) = Engine::prepared() else { return };
     let script =
@@ -28,7 +28,7 @@ async fn what_the_image_brings_is_there_and_the_job_runs_as_the_agent() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_extra_tool_a_variable_and_an_own_certificate() {
     let Some(engine) = Engine::prepared() else { return };
     let lines = "ENV EXTRA_SETTING=from-the-image\n\
@@ -45,7 +45,7 @@ async fn an_extra_tool_a_variable_and_an_own_certificate() {
     assert!(!log.contains("curl says 000"), "the connection was made: {log}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_image_that_sets_a_user_works_and_is_warned_of() {
     let Some(engine) = Engine::prepared() else { return };
     let image = engine.image_with("with-user", "USER agent");

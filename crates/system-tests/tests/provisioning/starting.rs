@@ -103,3 +103,25 @@ async fn a_container_group_that_somebody_deletes() {
     provisioned.has_row("group-gone");
     world.nothing_left().await;
 }
+
+/// A container that takes itself down does not take the reason with it: it stays until whoever waits has read it.
+#[tokio::test]
+async fn the_supervisor_gives_up_and_says_why() {
+    let world = World::start().await;
+    world.fault("devops.package-missing", true);
+    fails_as(&world, "supervisor-gives-up", &world.provision()).await;
+}
+
+#[tokio::test]
+async fn somebody_removes_the_agent_before_it_is_online() {
+    let (world, invocation) = with_script("exec sleep 600").await;
+    let mut started = invocation.start();
+    started.until("container Running").await;
+    world.emulator().change(|state| {
+        let agent = state.devops.agents.values().find(|agent| agent.name.starts_with("agent-"));
+        let id = agent.expect("an agent").id;
+        emulator::devops::remove_agent(state, id).expect("removed");
+    });
+    started.end().await.has_row("agent-gone");
+    world.nothing_left().await;
+}
