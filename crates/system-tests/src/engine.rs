@@ -61,9 +61,11 @@ impl Engine {
     /// The container of an agent: the engine's id of it.
     pub fn container_of(&self, agent: &str) -> String {
         let running = self.docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", "name=aci-"]);
+        // Containers of other tests may be gone by the time that they are looked at.
         let is_of = |id: &&str| {
-            let variables = self.docker(&["inspect", "--format", "{{join .Config.Env \"\\n\"}}", id]);
-            variables.lines().any(|variable| variable == format!("AZP_AGENT_NAME={agent}"))
+            let output = self.try_docker(&["inspect", "--format", "{{join .Config.Env \"\\n\"}}", id]);
+            let wanted = format!("AZP_AGENT_NAME={agent}");
+            String::from_utf8_lossy(&output.stdout).lines().any(|variable| variable == wanted)
         };
         let found = running.lines().find(is_of);
         found.unwrap_or_else(|| panic!("no container of {agent} among:\n{running}")).to_owned()

@@ -10,7 +10,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, PoisonError};
 
 use bollard::Docker;
-use bollard::errors::Error;
 use bollard::models::{
     EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest,
 };
@@ -29,6 +28,8 @@ pub(super) struct Networks {
     gateway: IpAddr,
     /// Those of virtual networks that were made.
     made: Mutex<BTreeSet<String>>,
+    /// Held while one is made: the engine would make two of the same name.
+    making: tokio::sync::Mutex<()>,
 }
 
 /// Eight digits that name a thing of any length.
@@ -44,7 +45,7 @@ impl Networks {
         let gateway = find_or_make(docker, service).await?;
         let out = request(format!("{prefix}-out"), false, None, apart());
         find_or_make(docker, out).await?;
-        Ok(Self { prefix, gateway, made: Mutex::default() })
+        Ok(Self { prefix, gateway, made: Mutex::default(), making: tokio::sync::Mutex::default() })
     }
 
     /// This machine, as containers and clients see it.
@@ -67,7 +68,10 @@ impl Networks {
         if let Some(joined) = &group.joined {
             let name = format!("{}-{}", self.prefix, short(joined.network.as_bytes()));
             let space = request(name.clone(), true, Some(joined.address_space.clone()), HashMap::new());
-            find_or_make(docker, space).await?;
+            {
+                let _one_at_a_time = self.making.lock().await;
+                find_or_make(docker, space).await?;
+            }
             self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
             connect(docker, &name, container, Some(joined.address)).await?;
         }
@@ -111,11 +115,7 @@ async fn find_or_make(docker: &Docker, request: NetworkCreateRequest) -> Result<
     let problem = |error: String| format!("the Docker engine gives no network {name}: {error}");
     let mut found = docker.inspect_network(&name, None).await;
     if found.is_err() {
-        match docker.create_network(request).await {
-            // Another group of the same virtual network may have been quicker.
-            Ok(_) | Err(Error::DockerResponseServerError { status_code: 409, .. }) => {}
-            Err(error) => return Err(problem(error.to_string())),
-        }
+        docker.create_network(request).await.map_err(|error| problem(error.to_string()))?;
         found = docker.inspect_network(&name, None).await;
     }
     let network = found.map_err(|error| problem(error.to_string()))?;
