@@ -5,6 +5,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     process::Stdio,
+    time::{Duration, Instant},
 };
 
 use crate::{Child, Lines, User, output, platform};
@@ -19,6 +20,9 @@ pub struct Command {
     directory: Option<PathBuf>,
     user: Option<User>,
 }
+
+/// How long a program may be busy because it was just written.
+const BUSY: Duration = Duration::from_secs(1);
 
 /// The program could not be started at all.
 #[derive(Debug, thiserror::Error)]
@@ -113,12 +117,25 @@ impl Command {
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
-        let mut started =
-            platform::spawn(&mut command, self.user.as_ref()).map_err(|source| self.explain(source))?;
+        let mut started = self.start(&mut command).map_err(|source| self.explain(source))?;
         let (output, errors) = (started.stdout.take(), started.stderr.take());
         let child = Child::watch(started);
         let lines = output::read(output, errors, &child);
         Ok((child, lines))
+    }
+
+    /// A program that was written a moment ago counts as busy as long as a process that another thread is just starting
+    /// has inherited the file: until that one has begun its own program.
+    fn start(&self, command: &mut tokio::process::Command) -> io::Result<tokio::process::Child> {
+        let begin = Instant::now();
+        loop {
+            match platform::spawn(command, self.user.as_ref()) {
+                Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && begin.elapsed() < BUSY => {
+                    std::thread::yield_now();
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     fn explain(&self, source: io::Error) -> SpawnError {

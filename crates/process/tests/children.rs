@@ -196,3 +196,22 @@ async fn the_reaper_collects_orphans_and_steals_no_exit() {
     }
     drop(reaper);
 }
+
+/// As where another thread starts something in the moment in which the program was written: its child holds the file.
+#[tokio::test]
+async fn a_program_that_is_still_being_written_is_waited_for() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("program");
+    fs::write(&program, "#!/bin/sh\nexit 7\n").expect("a program");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("its mode");
+    let held = fs::OpenOptions::new().append(true).open(&program).expect("it opens");
+    let closer = std::thread::spawn(move || {
+        for _ in 0..1000 {
+            std::thread::yield_now();
+        }
+        drop(held);
+    });
+    assert_eq!(run(Command::new(&program)).await.0, Exit::Code(7));
+    closer.join().expect("it was closed");
+}

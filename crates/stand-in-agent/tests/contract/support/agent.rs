@@ -103,10 +103,13 @@ impl Agent {
 pub(crate) fn lay_out(root: &Path) {
     std::fs::create_dir_all(root.join("bin")).unwrap();
     let built = Path::new(env!("CARGO_BIN_EXE_stand-in-agent"));
-    std::fs::copy(built, root.join("bin/Agent.Listener")).unwrap();
+    // By another process: a child that another test starts meanwhile would inherit the open file, and keep it busy.
+    let copied = std::process::Command::new("cp").arg(built).arg(root.join("bin/Agent.Listener")).status();
+    assert!(copied.unwrap().success());
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("package");
     for file in ["config.sh", "run.sh", "env.sh", "license.html"] {
-        std::fs::copy(package.join(file), root.join(file)).unwrap();
+        let copied = std::process::Command::new("cp").arg(package.join(file)).arg(root.join(file)).status();
+        assert!(copied.unwrap().success());
     }
 }
 
