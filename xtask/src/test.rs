@@ -25,7 +25,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let binaries = Binaries::build()?;
     let engine = if options.without_docker { None } else { engine() };
     let image = engine.as_ref().map(|engine| base_image::build(engine, &binaries, None)).transpose()?;
-    let mut tests = cargo(&["test", "--workspace", "--quiet"]);
+    let mut tests = cargo(&["test", "--workspace", "--quiet", "--no-fail-fast"]);
     tests.args(&options.arguments);
     tests.env("AZURE_EMULATOR", binaries.path("azure-emulator"));
     tests.env("STAND_IN_AGENT", binaries.path("stand-in-agent"));
