@@ -3,8 +3,11 @@
 
 use system_tests::{AGENT_IMAGE, Printed, World};
 
-/// The registry's password, which goes to the service and never into the container.
-const REGISTRY_PASSWORD: &str = "planted-registry-password";
+/// The registry's password, which goes to the service and never into the container. Each world has its own: the searches
+/// of other tests, which run as the same user, hold theirs in memory.
+fn registry_password(world: &World) -> String {
+    format!("planted-password-of-{}", world.setting("AZURE_SUBSCRIPTION_ID"))
+}
 
 /// Protection is a matter of users, and only root can run the agent as another.
 fn is_root() -> bool {
@@ -16,7 +19,7 @@ fn search(world: &World) -> String {
     let secrets = [
         ("token", world.setting("AZURE_DEVOPS_EXT_PAT")),
         ("key", world.setting("AZURE_CLIENT_SECRET")),
-        ("registry-password", REGISTRY_PASSWORD.to_owned()),
+        ("registry-password", registry_password(world)),
         ("control-token", world.setting("EMULATOR_CONTROL_TOKEN")),
     ];
     let reversed =
@@ -30,7 +33,7 @@ async fn searched(world: &World, image: &str, more: &[(&str, &str)]) -> String {
         .provision()
         .with("image", image)
         .and("registry-user", "puller")
-        .env("EPHEMERAL_AGENTS_REGISTRY_PASSWORD", REGISTRY_PASSWORD);
+        .env("EPHEMERAL_AGENTS_REGISTRY_PASSWORD", &registry_password(world));
     for (name, value) in more {
         invocation = invocation.with(name, value);
     }
