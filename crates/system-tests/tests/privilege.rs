@@ -3,8 +3,8 @@
 
 use system_tests::{AGENT_IMAGE, Printed, World};
 
-/// The registry's password, which goes to the service and never into the container. Each world has its own: the searches
-/// of other tests, which run as the same user, hold theirs in memory.
+/// The registry's password, which goes to the service and never into the container. Each world has its own: the
+/// searches of other tests, which run as the same user, hold theirs in memory.
 fn registry_password(world: &World) -> String {
     format!("planted-password-of-{}", world.setting("AZURE_SUBSCRIPTION_ID"))
 }
