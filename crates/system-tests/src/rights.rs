@@ -15,11 +15,7 @@ impl World {
     /// A user-assigned managed identity that may do this in the resource group, and is an administrator of the pool;
     /// gives its resource id.
     pub fn identity(&self, name: &str, actions: &[&str]) -> String {
-        let group = format!(
-            "/subscriptions/{}/resourceGroups/{}",
-            self.setting("AZURE_SUBSCRIPTION_ID"),
-            self.setting("AZURE_RESOURCE_GROUP")
-        );
+        let group = self.resource_group();
         let id = format!("{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}");
         let identity = Identity {
             client_id: Uuid::new_v4(),
@@ -62,11 +58,9 @@ impl World {
     /// Lets the managed identity of an agent's container group delete container groups.
     pub async fn identity_may_delete_groups(&self, agent: &str) {
         let principal = self.identity_of(agent).await;
-        let (subscription, group) =
-            (self.setting("AZURE_SUBSCRIPTION_ID"), self.setting("AZURE_RESOURCE_GROUP"));
         let assignment = RoleAssignment {
             name: principal.to_string(),
-            scope: format!("/subscriptions/{subscription}/resourceGroups/{group}"),
+            scope: self.resource_group(),
             role: CONTAINER_INSTANCES_CONTRIBUTOR.to_owned(),
             principal,
         };

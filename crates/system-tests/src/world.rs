@@ -124,6 +124,13 @@ impl World {
         settings.into_iter().find(|(name, _)| *name == key).expect("a setting of that name").1
     }
 
+    /// Resource id of the resource group.
+    pub fn resource_group(&self) -> String {
+        let (subscription, group) =
+            (self.setting("AZURE_SUBSCRIPTION_ID"), self.setting("AZURE_RESOURCE_GROUP"));
+        format!("/subscriptions/{subscription}/resourceGroups/{group}")
+    }
+
     /// The program `hostile-job`, where every user may run it.
     pub fn hostile_job(&self) -> PathBuf {
         let copy = self.folder().join("hostile-job");

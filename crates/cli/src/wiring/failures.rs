@@ -244,28 +244,22 @@ mod tests {
 
     #[test]
     fn resource_managers_codes_have_remedies_of_their_own() {
-        let coded = |status, code: &str, message: &str| {
-            HttpError::Service(azure_http::ServiceError {
-                host: "h".to_owned(),
-                status,
-                code: Some(code.to_owned()),
-                message: message.to_owned(),
-                request_id: None,
-                retry_after: None,
-            })
-        };
         let table = [
             (
-                coded(409, "ServiceUnavailable", "not available in the location"),
+                refusal(409, "ServiceUnavailable", "not available in the location"),
                 ErrorKind::Capacity,
                 "--location",
             ),
-            (coded(400, "ContainerGroupQuotaReached", "quota exceeded"), ErrorKind::Quota, "Quotas"),
-            (coded(400, "InaccessibleImage", "no access"), ErrorKind::Image, "AcrPull"),
-            (coded(409, "RegistryErrorResponse", "m"), ErrorKind::Transient, "again"),
-            (coded(409, "ContainerGroupTransitioning", "m"), ErrorKind::Transient, "again"),
-            (coded(409, "MissingSubscriptionRegistration", "m"), ErrorKind::Refused, "az provider register"),
-            (coded(400, "InvalidOsType", "m"), ErrorKind::Refused, "message"),
+            (refusal(400, "ContainerGroupQuotaReached", "quota exceeded"), ErrorKind::Quota, "Quotas"),
+            (refusal(400, "InaccessibleImage", "no access"), ErrorKind::Image, "AcrPull"),
+            (refusal(409, "RegistryErrorResponse", "m"), ErrorKind::Transient, "again"),
+            (refusal(409, "ContainerGroupTransitioning", "m"), ErrorKind::Transient, "again"),
+            (
+                refusal(409, "MissingSubscriptionRegistration", "m"),
+                ErrorKind::Refused,
+                "az provider register",
+            ),
+            (refusal(400, "InvalidOsType", "m"), ErrorKind::Refused, "message"),
         ];
         for (error, kind, remedy) in table {
             let answer = from_resource_manager(&error);

@@ -16,15 +16,18 @@ pub(super) struct KeptOutput {
 
 impl KeptOutput {
     pub(super) fn new(data: &Path) -> Self {
-        Self { folder: data.join("logs") }
+        let folder = data.join("logs");
+        if let Err(error) = std::fs::create_dir_all(&folder) {
+            tracing::warn!("{} cannot be made: {error}", folder.display());
+        }
+        Self { folder }
     }
 
     /// Adds a line. What cannot be kept is missed by people only.
     pub(super) fn keep(&self, group: &str, container: &str, line: &str) {
         let path = self.folder.join(format!("{group}.{container}.log"));
-        let kept = std::fs::create_dir_all(&self.folder)
-            .and_then(|()| OpenOptions::new().create(true).append(true).mode(0o600).open(&path))
-            .and_then(|mut file| writeln!(file, "{line}"));
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        let kept = file.and_then(|mut file| writeln!(file, "{line}"));
         if let Err(error) = kept {
             tracing::warn!("{} does not hold all that was printed: {error}", path.display());
         }

@@ -12,11 +12,7 @@ const SERVER: &str = r#"ENTRYPOINT ["perl", "-MIO::Socket::INET", "-e", "$s = IO
 
 /// A network of 10.`part`.0.0/16 with a subnet for agents.
 fn network(world: &World, part: u8, nat_gateway: Option<&str>) {
-    let group = format!(
-        "/subscriptions/{}/resourceGroups/{}",
-        world.setting("AZURE_SUBSCRIPTION_ID"),
-        world.setting("AZURE_RESOURCE_GROUP")
-    );
+    let group = world.resource_group();
     let id = format!("{group}/providers/Microsoft.Network/virtualNetworks/private");
     let network = VirtualNetwork {
         id: id.clone(),

@@ -5,14 +5,16 @@
 //! network's address space, at the address that it was given in its subnet. Only a group that may call out (one that is
 //! in no virtual network, or in a subnet with a NAT gateway) is on the *out* network too. No port is ever published.
 
-use std::collections::{BTreeSet, HashMap};
-use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::net::IpAddr;
 
 use bollard::Docker;
+use bollard::errors::Error;
 use bollard::models::{
     EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest, NetworkCreateRequest,
+    NetworkInspect,
 };
+use bollard::query_parameters::ListNetworksOptions;
 use sha2::Digest as _;
 
 use crate::compute::specification::GroupNetwork;
@@ -26,8 +28,6 @@ pub(super) struct Networks {
     /// What the names of all of them begin with.
     prefix: String,
     gateway: IpAddr,
-    /// Those of virtual networks that were made.
-    made: Mutex<BTreeSet<String>>,
     /// Held while one is made: the engine would make two of the same name.
     making: tokio::sync::Mutex<()>,
 }
@@ -42,10 +42,11 @@ impl Networks {
     pub(super) async fn make(docker: &Docker, prefix: String) -> Result<Self, String> {
         let apart = || HashMap::from([(AMONG_THEMSELVES.to_owned(), "false".to_owned())]);
         let service = request(prefix.clone(), true, None, apart());
-        let gateway = find_or_make(docker, service).await?;
+        let gateway = gateway_of(find_or_make(docker, service).await?)
+            .ok_or_else(|| format!("the Docker network {prefix} has no gateway"))?;
         let out = request(format!("{prefix}-out"), false, None, apart());
         find_or_make(docker, out).await?;
-        Ok(Self { prefix, gateway, made: Mutex::default(), making: tokio::sync::Mutex::default() })
+        Ok(Self { prefix, gateway, making: tokio::sync::Mutex::default() })
     }
 
     /// This machine, as containers and clients see it.
@@ -72,7 +73,6 @@ impl Networks {
                 let _one_at_a_time = self.making.lock().await;
                 find_or_make(docker, space).await?;
             }
-            self.made.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
             connect(docker, &name, container, Some(joined.address)).await?;
         }
         if group.has_way_out {
@@ -81,10 +81,12 @@ impl Networks {
         Ok(())
     }
 
-    /// Removes them, once nothing is on them.
+    /// Removes them, once nothing is on them; also those of an earlier start with the same state.
     pub(super) async fn end(&self, docker: &Docker) {
-        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for name in made.into_iter().chain([format!("{}-out", self.prefix), self.prefix.clone()]) {
+        let ours = HashMap::from([("name".to_owned(), vec![self.prefix.clone()])]);
+        let listed = docker.list_networks(Some(ListNetworksOptions { filters: Some(ours) })).await;
+        let listed = listed.inspect_err(|error| tracing::warn!("Docker networks are left behind: {error}"));
+        for name in listed.unwrap_or_default().into_iter().filter_map(|network| network.name) {
             if let Err(error) = docker.remove_network(&name).await {
                 tracing::warn!("the Docker network {name} is left behind: {error}");
             }
@@ -109,29 +111,21 @@ fn request(
     }
 }
 
-/// Makes a network if it is not there, and gives the address of this machine in it.
-async fn find_or_make(docker: &Docker, request: NetworkCreateRequest) -> Result<IpAddr, String> {
+/// Makes a network if it is not there.
+async fn find_or_make(docker: &Docker, request: NetworkCreateRequest) -> Result<NetworkInspect, String> {
     let name = request.name.clone();
-    let problem = |error: String| format!("the Docker engine gives no network {name}: {error}");
-    let mut found = docker.inspect_network(&name, None).await;
-    if found.is_err() {
-        docker.create_network(request).await.map_err(|error| problem(error.to_string()))?;
-        found = docker.inspect_network(&name, None).await;
+    let problem = |error: Error| format!("the Docker engine gives no network {name}: {error}");
+    if let Ok(found) = docker.inspect_network(&name, None).await {
+        return Ok(found);
     }
-    let network = found.map_err(|error| problem(error.to_string()))?;
-    let configurations = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
-    let of_this_machine = configurations.into_iter().find_map(|configuration| {
-        // The engine takes the first address of the range for this machine, and says so only of ranges of its own.
-        configuration.gateway.or_else(|| first_address(configuration.subnet.as_deref()?))
-    });
-    let address = of_this_machine.ok_or_else(|| problem("it has no gateway".to_owned()))?;
-    address.parse().map_err(|_| problem(format!("its gateway {address} is not an address")))
+    docker.create_network(request).await.map_err(problem)?;
+    docker.inspect_network(&name, None).await.map_err(problem)
 }
 
-fn first_address(range: &str) -> Option<String> {
-    let (network, _) = range.split_once('/')?;
-    let network: Ipv4Addr = network.parse().ok()?;
-    Some(Ipv4Addr::from(u32::from(network) + 1).to_string())
+/// The address of this machine in a network.
+fn gateway_of(network: NetworkInspect) -> Option<IpAddr> {
+    let configurations = network.ipam?.config?;
+    configurations.into_iter().find_map(|configuration| configuration.gateway)?.parse().ok()
 }
 
 async fn connect(
