@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::container_groups::AGENT_CONTAINER;
 use crate::{
     ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, LogAnalytics, OperatingSystem,
-    Priority, RegistryCredential, RegistryLogin,
+    Priority, RegistryCredential, RegistryLogin, Sku,
 };
 
 /// The volume of [`ContainerGroupSpec::lasting_folder`].
@@ -71,6 +71,11 @@ impl ContainerGroupSpec {
         }
         if self.priority == Priority::Spot {
             properties["priority"] = json!("Spot");
+        }
+        match self.sku {
+            Sku::Standard => {}
+            Sku::Dedicated => properties["sku"] = json!("Dedicated"),
+            Sku::Confidential => properties["sku"] = json!("Confidential"),
         }
         if let Some(acls) = self.identity_acls() {
             properties["identityAcls"] = acls;
@@ -158,7 +163,7 @@ mod tests {
 
     use crate::{
         ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, LogAnalytics,
-        OperatingSystem, Priority, RegistryCredential, RegistryLogin, SubnetId, UserAssignedIdentity,
+        OperatingSystem, Priority, RegistryCredential, RegistryLogin, Sku, SubnetId, UserAssignedIdentity,
     };
 
     fn small() -> ContainerGroupSpec {
@@ -177,6 +182,7 @@ mod tests {
             system_assigned_identity: false,
             zone: None,
             priority: Priority::Regular,
+            sku: Sku::Standard,
             log_analytics: None,
             lasting_folder: None,
         }
@@ -271,6 +277,18 @@ mod tests {
             },
         });
         assert_eq!(full().to_masked_json(&tags()), expected);
+    }
+
+    #[test]
+    fn priority_and_sku_are_said_where_they_are_not_the_usual_ones() {
+        let with = |priority, sku| {
+            let body = ContainerGroupSpec { priority, sku, ..small() }.to_json(&tags());
+            (body["properties"]["priority"].clone(), body["properties"]["sku"].clone())
+        };
+        assert_eq!(with(Priority::Regular, Sku::Standard), (json!(null), json!(null)));
+        assert_eq!(with(Priority::Spot, Sku::Standard), (json!("Spot"), json!(null)));
+        assert_eq!(with(Priority::Regular, Sku::Dedicated), (json!(null), json!("Dedicated")));
+        assert_eq!(with(Priority::Regular, Sku::Confidential), (json!(null), json!("Confidential")));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use network::{Subnet, SubnetId, SubnetRoom};
 pub use operation::{Operation, OperationStatus};
 pub use spec::{
     ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, LogAnalytics, OperatingSystem,
-    Priority, RegistryCredential, RegistryLogin, UserAssignedIdentity,
+    Priority, RegistryCredential, RegistryLogin, Sku, UserAssignedIdentity,
 };
 pub use subscription::{ResourceGroupInfo, Subscription, SubscriptionInfo, Usage, same_location};
 pub use view::{ContainerGroupView, ContainerState, ContainerView, Event};

@@ -39,6 +39,8 @@ pub struct ContainerGroupSpec {
     pub zone: Option<String>,
     /// Regular or spot.
     pub priority: Priority,
+    /// What it runs on.
+    pub sku: Sku,
     /// Where what the container prints is kept when the group is gone.
     pub log_analytics: Option<LogAnalytics>,
 }
@@ -68,6 +70,17 @@ pub enum Priority {
     Regular,
     /// Cheaper, may be taken away at any time, and cannot join a virtual network.
     Spot,
+}
+
+/// What a container group runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sku {
+    /// Hosts that others use too.
+    Standard,
+    /// A host of its own.
+    Dedicated,
+    /// A trusted execution environment, which the host cannot look into.
+    Confidential,
 }
 
 /// One variable of the container's environment.

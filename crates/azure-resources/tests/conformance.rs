@@ -5,7 +5,7 @@ mod emulator;
 
 use std::collections::BTreeMap;
 
-use azure_resources::{ContainerGroupSpec, OperatingSystem, Priority, ResourceManager, Subscription};
+use azure_resources::{ContainerGroupSpec, OperatingSystem, Priority, ResourceManager, Sku, Subscription};
 use emulator::Emulator;
 use lifecycle::conformance::{ComputeSubject, compute_backend};
 use lifecycle::{AgentName, OwnershipTags, Timestamp};
@@ -26,6 +26,7 @@ fn spec(location: &str) -> ContainerGroupSpec {
         system_assigned_identity: false,
         zone: None,
         priority: Priority::Regular,
+        sku: Sku::Standard,
         log_analytics: None,
         lasting_folder: None,
     }

@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use clap::CommandFactory;
 use lifecycle::AgentName;
-use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::{
@@ -17,8 +16,8 @@ use crate::arguments::{
 use crate::deprovision::{Request, deprovision, summary};
 use crate::errors::{Blame, Failure, Problem};
 use crate::interrupts::Interrupts;
-use crate::provision::preview;
 use crate::provision::run::{Provisioned, choose_name, preflight, provision};
+use crate::provision::{outputs, preview};
 use crate::report::{Masker, Report};
 use crate::services::Services;
 use crate::settings::environment::Environment;
@@ -140,30 +139,25 @@ async fn dry_run(
     Ok(())
 }
 
-fn show_provisioned(provisioned: &Provisioned, report: &Report) {
-    let Provisioned { name, container_group_id, online, requests_before_waiting } = provisioned;
-    let (name, state) =
-        (name.as_str(), if *online { "is online" } else { "was created, and not waited for" });
-    let text = format!(
-        "The agent {name} {state}.\nImageNameOutput={name}\nImageIdOutput={container_group_id}\nagentName={name}\n\
-         containerGroupId={container_group_id}"
-    );
-    let json = json!({
-        "version": 1,
-        "ImageNameOutput": name,
-        "ImageIdOutput": container_group_id,
-        "agentName": name,
-        "containerGroupId": container_group_id,
-        "online": online,
-        "requestsBeforeWaiting": requests_before_waiting,
-    });
-    report.result(&text, &json);
-    report.output_variables(&[
-        ("ImageNameOutput", name),
-        ("ImageIdOutput", container_group_id),
-        ("agentName", name),
-        ("containerGroupId", container_group_id),
-    ]);
+fn show_provisioned(all: &[Provisioned], report: &Report) {
+    let mut text = String::new();
+    for Provisioned { name, online, .. } in all {
+        let state = if *online { "is online" } else { "was created, and not waited for" };
+        text.push_str("The agent ");
+        text.push_str(name.as_str());
+        text.push(' ');
+        text.push_str(state);
+        text.push_str(".\n");
+    }
+    let outputs = outputs::of(all);
+    for (name, value) in &outputs {
+        text.push_str(name);
+        text.push('=');
+        text.push_str(value);
+        text.push('\n');
+    }
+    report.result(&text, &outputs::as_json(all));
+    report.output_variables(&outputs);
 }
 
 async fn run_deprovision(

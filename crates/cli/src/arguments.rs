@@ -210,6 +210,9 @@ pub(crate) struct AgentArguments {
     /// What the agent's name begins with: a lower-case letter, then lower-case letters and digits [default: agent]
     #[arg(long, value_name = "PREFIX", help_heading = "Azure DevOps")]
     pub(crate) agent_prefix: Option<String>,
+    /// How many agents of this kind, all at once [default: 1]
+    #[arg(long, value_name = "NUMBER", help_heading = "Azure DevOps")]
+    pub(crate) count: Option<u32>,
     /// Name of the agent and its container group, instead of one that is minted; never use one twice
     #[arg(long, value_name = "NAME", help_heading = "Azure DevOps")]
     pub(crate) name: Option<String>,
@@ -246,6 +249,12 @@ pub(crate) struct ContainerArguments {
     /// Memory in GB, in steps of 0.1 [default: 1.0]
     #[arg(long, value_name = "GB", help_heading = "Container", allow_negative_numbers = true)]
     pub(crate) memory: Option<f64>,
+    /// `spot` is cheaper, may be taken away at any time, and cannot join a virtual network [default: regular]
+    #[arg(long, value_enum, ignore_case = true, value_name = "PRIORITY", help_heading = "Container")]
+    pub(crate) priority: Option<PriorityArgument>,
+    /// What the container group runs on: `confidential` keeps even the host out [default: standard]
+    #[arg(long, value_enum, ignore_case = true, value_name = "SKU", help_heading = "Container")]
+    pub(crate) sku: Option<SkuArgument>,
     /// Environment variable of the container, name=value; may be repeated
     #[arg(long, value_name = "NAME=VALUE", help_heading = "Container")]
     pub(crate) env: Vec<String>,
@@ -291,6 +300,26 @@ pub(crate) struct LifeArguments {
     /// Seconds after which what --keep-on-error kept may be cleaned up [default: 86400]
     #[arg(long, value_name = "SECONDS", help_heading = "Life")]
     pub(crate) keep_for: Option<u64>,
+}
+
+/// `--priority`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PriorityArgument {
+    /// Stays
+    Regular,
+    /// May be taken away at any time
+    Spot,
+}
+
+/// `--sku`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SkuArgument {
+    /// Shared hosts
+    Standard,
+    /// A host of its own
+    Dedicated,
+    /// A trusted execution environment
+    Confidential,
 }
 
 /// `--registration`.

@@ -103,6 +103,13 @@ pub(crate) enum Failure {
         /// The places, in words.
         tried: Vec<String>,
     },
+    /// One of several agents that were wanted together.
+    OneOfSeveral {
+        /// How it failed.
+        cause: Box<Failure>,
+        /// How many were wanted.
+        count: u32,
+    },
     /// Agents that still run a job, which is never ended from here.
     JobsRunning {
         /// Their names.
@@ -163,6 +170,7 @@ impl Failure {
             Self::Service { error, .. } => error.kind.blame(),
             Self::NotOnline { diagnosis, .. } => diagnosis.cause.blame,
             Self::AllTried { last, .. } => last.blame(),
+            Self::OneOfSeveral { cause, .. } => cause.blame(),
             Self::JobsRunning { .. } | Self::LeftBehind { .. } => Blame::Partly,
             Self::Several(failures) => blame_of_several(failures),
             Self::Interrupted { .. } => Blame::Interrupted,
@@ -209,6 +217,7 @@ impl Failure {
             },
             Self::NotOnline { name, diagnosis, kept } => not_online_message(name, diagnosis, kept.as_ref()),
             Self::AllTried { last, tried } => all_tried_message(last, tried),
+            Self::OneOfSeveral { cause, count } => one_of_several_message(cause, *count),
             Self::JobsRunning { names, waited } => jobs_running_message(names, *waited),
             Self::Several(failures) => several_message(failures),
             Self::NoSuchAgent(name) => Message {
@@ -281,6 +290,14 @@ fn all_tried_message(last: &Failure, tried: &[String]) -> Message {
     message
 }
 
+fn one_of_several_message(cause: &Failure, count: u32) -> Message {
+    let mut message = cause.message();
+    message
+        .details
+        .push(format!("That was one of {count} agents, and the others are not wanted without it."));
+    message
+}
+
 fn jobs_running_message(names: &[AgentName], waited: Duration) -> Message {
     let names: Vec<_> = names.iter().map(AgentName::as_str).collect();
     Message {
@@ -336,6 +353,17 @@ fn left_behind_message(cause: &Failure, leftovers: &Leftovers) -> Message {
 fn sentence(text: &str) -> String {
     let text = text.trim();
     if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") }
+}
+
+impl Leftovers {
+    /// These and those: one list, and one command, if both are removed by the same.
+    pub(crate) fn and(mut self, more: &Self) -> Self {
+        self.left.extend(more.left.iter().cloned());
+        if self.command != more.command {
+            self.command = format!("{}`, `{}", self.command, more.command);
+        }
+        self
+    }
 }
 
 impl ErrorKind {

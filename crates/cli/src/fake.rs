@@ -19,7 +19,7 @@ use crate::services::{
 };
 use crate::settings::{
     Azure, AzureCredential, Cloud, Container, DevOps, DevOpsCredential, Fallbacks, Life, NameChoice, Network,
-    Os, ProvisionSettings, Registration, Registry, Size, TakeDown,
+    Os, Priority, ProvisionSettings, Registration, Registry, Size, Sku, TakeDown,
 };
 
 pub(crate) const ORGANIZATION: &str = "https://dev.azure.com/contoso";
@@ -44,6 +44,7 @@ pub(crate) fn settings() -> ProvisionSettings {
         },
         pool: "private".to_owned(),
         name: NameChoice::Prefix("agent".to_owned()),
+        count: 1,
         run: Some(4711),
         agent_url: ORGANIZATION.to_owned(),
         registration: Registration::JustInTime,
@@ -56,6 +57,8 @@ pub(crate) fn settings() -> ProvisionSettings {
             cpu: 1.0,
             memory_gb: 1.0,
             zone: None,
+            priority: Priority::Regular,
+            sku: Sku::Standard,
             dns_servers: vec![],
             environment: BTreeMap::new(),
             secure_environment: BTreeMap::new(),

@@ -8,7 +8,7 @@ use azure_http::identity::{ServicePrincipal, client_secret};
 use azure_http::{Cloud, HttpError};
 use azure_resources::{
     ContainerGroupSpec, ContainerGroups, EnvironmentValue, EnvironmentVariable, FailureClass, GroupError,
-    OperatingSystem, OperationStatus, Priority, ResourceManager, SubnetId, Subscription, same_location,
+    OperatingSystem, OperationStatus, Priority, ResourceManager, Sku, SubnetId, Subscription, same_location,
 };
 use lifecycle::{AgentName, ComputeBackend, ComputeError, ComputePhase, OwnershipTags, Timestamp};
 use redact::Secret;
@@ -82,6 +82,7 @@ fn spec() -> ContainerGroupSpec {
         system_assigned_identity: false,
         zone: None,
         priority: Priority::Regular,
+        sku: Sku::Standard,
         log_analytics: None,
         lasting_folder: None,
     }

@@ -53,8 +53,10 @@ pub(crate) fn placements(settings: &ProvisionSettings, location: &str) -> Vec<Pl
 }
 
 /// What a placement lacks by the quotas of its region: the limit's name in words, how much may be, is, and is wanted.
-pub(crate) fn shortage(usages: &[Usage], size: Size) -> Option<Shortage> {
-    let wanted = [("ContainerGroups", 1.0, "container groups"), ("StandardCores", size.cpu, "cores")];
+pub(crate) fn shortage(usages: &[Usage], size: Size, count: u32) -> Option<Shortage> {
+    let count = f64::from(count);
+    let wanted =
+        [("ContainerGroups", count, "container groups"), ("StandardCores", count * size.cpu, "cores")];
     wanted.into_iter().find_map(|(name, more, words)| {
         let usage = usages.iter().find(|usage| usage.name.eq_ignore_ascii_case(name))?;
         let is_short = usage.used + more > usage.limit;
@@ -126,8 +128,10 @@ mod tests {
     fn exactly_enough_is_enough() {
         let usages = |used| vec![Usage { name: "StandardCores".to_owned(), used, limit: 10.0 }];
         let size = Size { cpu: 2.0, memory_gb: 1.0 };
-        assert_eq!(shortage(&usages(8.0), size), None);
-        assert_eq!(shortage(&usages(9.0), size).map(|short| short.words), Some("cores"));
-        assert_eq!(shortage(&[], size), None, "what the service does not count is not short");
+        assert_eq!(shortage(&usages(8.0), size, 1), None);
+        assert_eq!(shortage(&usages(6.0), size, 2), None);
+        assert_eq!(shortage(&usages(8.0), size, 2).map(|short| short.wanted), Some(4.0));
+        assert_eq!(shortage(&usages(9.0), size, 1).map(|short| short.words), Some("cores"));
+        assert_eq!(shortage(&[], size, 1), None, "what the service does not count is not short");
     }
 }

@@ -127,10 +127,12 @@ pub(crate) fn verdict(settings: &ProvisionSettings, facts: &Facts) -> Result<Rea
     let pool = judge_pool(settings, &facts.pool, &mut findings);
     judge_resource_group(settings, &facts.resource_group, &mut findings);
     if let (Some(network), Some(subnet)) = (&settings.network, &facts.subnet) {
-        judge_subnet(network, subnet, location.as_deref(), (&mut findings, &mut warnings));
+        let wanted = (location.as_deref(), settings.count);
+        judge_subnet(network, subnet, wanted, (&mut findings, &mut warnings));
     }
     let placements = location.map(|location| placements(settings, &location)).unwrap_or_default();
-    let placements = judge_usages(&facts.usages, placements, (&mut findings, &mut warnings));
+    let placements =
+        judge_usages(&facts.usages, (placements, settings.count), (&mut findings, &mut warnings));
     if let Some(namesakes) = &facts.namesakes {
         judge_namesakes(namesakes, &mut findings);
     }
@@ -219,7 +221,7 @@ fn judge_resource_group(
 fn judge_subnet(
     network: &Network,
     subnet: &Answer<SubnetLookup>,
-    location: Option<&str>,
+    (location, count): (Option<&str>, u32),
     (findings, warnings): (&mut Vec<Finding>, &mut Vec<String>),
 ) {
     let Network { resource_group, name: virtual_network, subnet: name } = network;
@@ -238,7 +240,7 @@ fn judge_subnet(
         )),
         Ok(SubnetLookup::Found(subnet)) => {
             findings.extend(delegation_finding(subnet, name, &update));
-            findings.extend(room_finding(subnet, name));
+            findings.extend(room_finding(subnet, name, count));
             findings.extend(region_finding(subnet, virtual_network, location));
             if !subnet.has_way_out {
                 warnings.push(format!(
@@ -282,13 +284,16 @@ fn shared_finding(count: usize, first: &str, name: &str) -> Finding {
     )
 }
 
-fn room_finding(subnet: &Subnet, name: &str) -> Option<Finding> {
-    (subnet.free == Some(0)).then(|| {
-        users(
-            format!("The subnet `{name}` has no address left for another container group."),
-            "take down agents that are not needed (`ephemeral-agents list`), or use a larger subnet.",
-        )
-    })
+fn room_finding(subnet: &Subnet, name: &str, count: u32) -> Option<Finding> {
+    let free = subnet.free.filter(|free| *free < u64::from(count))?;
+    let left = match free {
+        0 => "no address left for another container group".to_owned(),
+        free => format!("{free} free addresses, and {count} are needed"),
+    };
+    Some(users(
+        format!("The subnet `{name}` has {left}."),
+        "take down agents that are not needed (`ephemeral-agents list`), or use a larger subnet.",
+    ))
 }
 
 fn region_finding(subnet: &Subnet, network: &str, location: Option<&str>) -> Option<Finding> {
@@ -308,7 +313,7 @@ fn region_finding(subnet: &Subnet, network: &str, location: Option<&str>) -> Opt
 /// The placements that the quotas leave. Where they leave none, each is a reason why it would not work.
 fn judge_usages(
     usages: &[(String, Answer<Vec<Usage>>)],
-    placements: Vec<Placement>,
+    (placements, count): (Vec<Placement>, u32),
     (findings, warnings): (&mut Vec<Finding>, &mut Vec<String>),
 ) -> Vec<Placement> {
     for (location, usages) in usages {
@@ -318,11 +323,12 @@ fn judge_usages(
     }
     let short = |placement: &Placement| {
         let (_, usages) = usages.iter().find(|(location, _)| *location == placement.location)?;
-        shortage(usages.as_ref().ok()?, placement.size)
+        shortage(usages.as_ref().ok()?, placement.size, count)
     };
     let (left, without): (Vec<_>, Vec<_>) =
         placements.into_iter().partition(|placement| short(placement).is_none());
-    let what = without.iter().filter_map(|placement| Some(in_words(&placement.location, short(placement)?)));
+    let what =
+        without.iter().filter_map(|placement| Some(in_words(&placement.location, short(placement)?, count)));
     if left.is_empty() {
         findings.extend(what.map(|what| {
             users(
@@ -339,10 +345,11 @@ fn judge_usages(
     left
 }
 
-fn in_words(location: &str, short: Shortage) -> String {
+fn in_words(location: &str, short: Shortage, count: u32) -> String {
     let Shortage { words, limit, used, wanted } = short;
+    let needed = if count == 1 { "this one needs".to_owned() } else { format!("these {count} need") };
     format!(
-        "The subscription may have {limit} {words} in {location}, and {used} are in use; this one needs {wanted} more."
+        "The subscription may have {limit} {words} in {location}, and {used} are in use; {needed} {wanted} more."
     )
 }
 

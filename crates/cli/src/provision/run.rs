@@ -1,5 +1,6 @@
 //! The run of `provision`: the steps, and the way back from each.
 
+use std::cell::Cell;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::diagnose::{Diagnosis, Evidence, LOG_LINES};
 use super::placement::Placement;
 use super::plan::{Circumstances, GroupPlan, plan};
 use super::preflight::{Ready, gather, verdict};
+use super::several;
 use super::take_down::{AgentRecord, Pair, TakenDown, take_down};
 use super::wait::{Next, Seen, Why, next, progress};
 use crate::errors::{Failure, Kept, Leftovers};
@@ -45,41 +47,24 @@ pub(crate) fn container_group_id(settings: &ProvisionSettings, name: &AgentName)
     )
 }
 
-/// Provisions an agent, or takes down what was created and says why. Where a place has no room the next one is tried,
-/// each time with a new name: the service takes one name in several regions for fraud.
+/// Provisions the agents, or takes down what was created and says why.
 pub(crate) async fn provision(
     services: &impl Services,
     settings: &ProvisionSettings,
     report: &Report,
     interrupts: &Interrupts,
-) -> Result<Provisioned, Failure> {
+) -> Result<Vec<Provisioned>, Failure> {
     let ready = tokio::select! {
         biased;
         () = interrupts.first() => return Err(INTERRUPTED),
         ready = preflight(services, settings, report) => ready?,
     };
-    let mut places = ready.placements.iter().peekable();
-    let mut tried = Vec::new();
-    while let Some(placement) = places.next() {
-        let name = choose_name(services, settings)?;
-        let agent = AgentRecord::None.into();
-        let pair = Pair { name, pool_id: Some(ready.pool.id), agent, group: false.into() };
-        let attempt =
-            Attempt { services, settings, report, interrupts, ready: &ready, placement, pair: &pair };
-        let failure = match attempt.make(places.peek().is_some()).await {
-            Ok(provisioned) => return Ok(provisioned),
-            Err(failure) => failure,
-        };
-        tried.push(placement.to_string());
-        match places.peek() {
-            Some(next) if failure.is_for_want_of_room() => {
-                report.warning(&format!("no room in {placement}; trying {next}"));
-            }
-            _ if tried.len() > 1 => return Err(Failure::AllTried { last: Box::new(failure), tried }),
-            _ => return Err(failure),
-        }
+    let abandoned = Cell::new(false);
+    let work = Work { services, settings, report, interrupts, ready: &ready, abandoned: &abandoned };
+    match settings.count {
+        1 => Ok(vec![work.one_agent().await?]),
+        count => several::provision(work, count).await,
     }
-    Err(Failure::Internal("there was no place to try".to_owned()))
 }
 
 /// Asks and judges, before anything is created.
@@ -130,14 +115,90 @@ fn try_again(kind: ErrorKind, tries: u32) -> Option<Duration> {
     }
 }
 
+/// What every agent of a run has in common.
+pub(super) struct Work<'a, S> {
+    pub(super) services: &'a S,
+    pub(super) settings: &'a ProvisionSettings,
+    pub(super) report: &'a Report,
+    pub(super) interrupts: &'a Interrupts,
+    pub(super) ready: &'a Ready,
+    /// Set when another agent of the run failed, so that this one is not wanted any more.
+    pub(super) abandoned: &'a Cell<bool>,
+}
+
+impl<S> Clone for Work<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Work<'_, S> {}
+
+impl<S: Services> Work<'_, S> {
+    /// Provisions one agent, or takes down what was created and says why. Where a place has no room the next one is
+    /// tried, each time with a new name: the service takes one name in several regions for fraud.
+    pub(super) async fn one_agent(self) -> Result<Provisioned, Failure> {
+        let mut places = self.ready.placements.iter().peekable();
+        let mut tried = Vec::new();
+        while let Some(placement) = places.next() {
+            let name = choose_name(self.services, self.settings)?;
+            let agent = AgentRecord::None.into();
+            let pair = Pair { name, pool_id: Some(self.ready.pool.id), agent, group: false.into() };
+            let attempt = Attempt { work: self, placement, pair: &pair };
+            let failure = match attempt.make(places.peek().is_some()).await {
+                Ok(provisioned) => return Ok(provisioned),
+                Err(failure) => failure,
+            };
+            tried.push(placement.to_string());
+            match places.peek() {
+                Some(next) if failure.is_for_want_of_room() => {
+                    self.report.warning(&format!("no room in {placement}; trying {next}"));
+                }
+                _ if tried.len() > 1 => return Err(Failure::AllTried { last: Box::new(failure), tried }),
+                _ => return Err(failure),
+            }
+        }
+        Err(Failure::Internal("there was no place to try".to_owned()))
+    }
+
+    /// What a person types to take agents down, from the same terminal: it finds the same cloud there, too.
+    pub(super) fn removing_command(&self, names: &[&AgentName]) -> String {
+        let azure = &self.settings.azure;
+        let names: Vec<_> = names.iter().map(|name| name.as_str()).collect();
+        let mut command = format!(
+            "ephemeral-agents deprovision {} --subscription {} --resource-group {} --organization-url {} \
+             --agent-pool '{}'",
+            names.join(" "),
+            azure.subscription,
+            azure.resource_group,
+            self.settings.devops.organization,
+            self.ready.pool.name
+        );
+        if azure.cloud != Cloud::Public {
+            command.push_str(" --cloud ");
+            command.push_str(azure.cloud.as_str());
+        }
+        if let Some(file) = &azure.ca_file {
+            command.push_str(" --ca-file '");
+            command.push_str(&file.display().to_string());
+            command.push('\'');
+        }
+        command
+    }
+}
+
 struct Attempt<'a, S> {
-    services: &'a S,
-    settings: &'a ProvisionSettings,
-    report: &'a Report,
-    interrupts: &'a Interrupts,
-    ready: &'a Ready,
+    work: Work<'a, S>,
     placement: &'a Placement,
     pair: &'a Pair,
+}
+
+impl<'a, S> std::ops::Deref for Attempt<'a, S> {
+    type Target = Work<'a, S>;
+
+    fn deref(&self) -> &Work<'a, S> {
+        &self.work
+    }
 }
 
 impl<S: Services> Attempt<'_, S> {
@@ -159,6 +220,14 @@ impl<S: Services> Attempt<'_, S> {
                 let keep = self.settings.life.keep_on_error.filter(|_| !goes_on);
                 Err(self.undo(failure, keep).await)
             }
+        }
+    }
+
+    /// Where the work is, with the agent's name where there are several.
+    fn progress(&self, text: &str) {
+        match self.settings.count {
+            1 => self.report.progress(text),
+            _ => self.report.progress(&format!("{}: {text}", self.pair.name)),
         }
     }
 
@@ -189,7 +258,7 @@ impl<S: Services> Attempt<'_, S> {
 
     async fn register(&self) -> Result<crate::services::Registered, Failure> {
         let name = &self.pair.name;
-        self.report.progress(&format!("registering {name} in the pool {}", self.ready.pool.name));
+        self.progress(&format!("registering {name} in the pool {}", self.ready.pool.name));
         self.pair.agent.set(AgentRecord::Asked);
         match self.services.pools().register(&self.ready.pool, name, &self.settings.new_agent()).await {
             Ok(registered) => {
@@ -209,7 +278,7 @@ impl<S: Services> Attempt<'_, S> {
 
     async fn create(&self, plan: &GroupPlan) -> Result<(), Failure> {
         let name = &self.pair.name;
-        self.report.progress(&format!("creating the container group {name} in {}", self.placement.location));
+        self.progress(&format!("creating the container group {name} in {}", self.placement.location));
         self.pair.group.set(true);
         if matches!(self.settings.registration, Registration::Token(_)) {
             self.pair.agent.set(AgentRecord::Asked);
@@ -261,7 +330,7 @@ impl<S: Services> Attempt<'_, S> {
             );
             let pause = match (agent, group) {
                 (Ok(agent), Ok(group)) => {
-                    self.report.progress(&progress(group.as_ref()));
+                    self.progress(&progress(group.as_ref()));
                     let seen = Seen { agent: agent.as_ref(), agent_was_there, group: group.as_ref() };
                     agent_was_there |= agent.is_some();
                     match next(seen, begin.elapsed(), limit) {
@@ -273,6 +342,7 @@ impl<S: Services> Attempt<'_, S> {
                 (Err(error), _) | (_, Err(error)) => self.tolerate(error, begin.elapsed(), limit).await?,
             };
             self.pause(pause).await?;
+            self.stop_if_interrupted()?;
         }
     }
 
@@ -294,7 +364,7 @@ impl<S: Services> Attempt<'_, S> {
     }
 
     async fn diagnose(&self, why: Why, group: Option<crate::services::GroupView>) -> Failure {
-        self.report.progress("looking for the reason");
+        self.progress("looking for the reason");
         let log = self.services.groups().logs(&self.pair.name, Some(LOG_LINES)).await.ok().flatten();
         let evidence = Evidence {
             why,
@@ -308,7 +378,7 @@ impl<S: Services> Attempt<'_, S> {
     }
 
     fn stop_if_interrupted(&self) -> Result<(), Failure> {
-        if self.interrupts.happened() { Err(INTERRUPTED) } else { Ok(()) }
+        if self.interrupts.happened() || self.abandoned.get() { Err(INTERRUPTED) } else { Ok(()) }
     }
 
     /// Takes down what exists, or keeps it for so long where that was asked for.
@@ -320,10 +390,10 @@ impl<S: Services> Attempt<'_, S> {
             && let Some(time) = keep
             && self.keep(time).await.is_ok()
         {
-            let kept = Some(Kept { time, command: self.removing_command() });
+            let kept = Some(Kept { time, command: self.removing_command(&[&self.pair.name]) });
             return Failure::NotOnline { name: name.clone(), diagnosis: diagnosis.clone(), kept };
         }
-        self.report.progress(&format!("taking down {}", self.pair.name));
+        self.progress(&format!("taking down {}", self.pair.name));
         let taken_down = tokio::select! {
             biased;
             () = self.interrupts.second() => TakenDown::Left(self.pair.remains()),
@@ -341,7 +411,7 @@ impl<S: Services> Attempt<'_, S> {
             TakenDown::JobRunning => vec![format!("the agent {}, which runs a job by now", self.pair.name)],
             TakenDown::Left(left) => left,
         };
-        let leftovers = Leftovers { left, command: self.removing_command() };
+        let leftovers = Leftovers { left, command: self.removing_command(&[&self.pair.name]) };
         Failure::LeftBehind { cause: Box::new(failure), leftovers }
     }
 
@@ -360,30 +430,6 @@ impl<S: Services> Attempt<'_, S> {
             self.services.groups().retag(&self.pair.name, &tags).await?;
         }
         Ok(())
-    }
-
-    /// What a person types to take it down, from the same terminal: it finds the same cloud there, too.
-    fn removing_command(&self) -> String {
-        let azure = &self.settings.azure;
-        let mut command = format!(
-            "ephemeral-agents deprovision {} --subscription {} --resource-group {} --organization-url {} \
-             --agent-pool '{}'",
-            self.pair.name,
-            azure.subscription,
-            azure.resource_group,
-            self.settings.devops.organization,
-            self.ready.pool.name
-        );
-        if azure.cloud != Cloud::Public {
-            command.push_str(" --cloud ");
-            command.push_str(azure.cloud.as_str());
-        }
-        if let Some(file) = &azure.ca_file {
-            command.push_str(" --ca-file '");
-            command.push_str(&file.display().to_string());
-            command.push('\'');
-        }
-        command
     }
 }
 

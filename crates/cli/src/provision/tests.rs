@@ -22,7 +22,15 @@ fn quiet() -> Report {
 
 async fn run(world: &World, settings: &ProvisionSettings) -> Result<Provisioned, Failure> {
     let (_counter, interrupts) = Interrupts::new();
-    provision(world, settings, &quiet(), &interrupts).await
+    let mut made = provision(world, settings, &quiet(), &interrupts).await?;
+    assert_eq!(made.len(), 1, "as many as were asked for");
+    Ok(made.remove(0))
+}
+
+async fn run_several(world: &World, count: u32) -> Result<Vec<Provisioned>, Failure> {
+    let (_counter, interrupts) = Interrupts::new();
+    let settings = ProvisionSettings { count, ..fake::settings() };
+    provision(world, &settings, &quiet(), &interrupts).await
 }
 
 fn keeping() -> ProvisionSettings {
@@ -39,6 +47,35 @@ async fn an_agent_comes_online() {
     assert!(provisioned.online);
     assert!(provisioned.container_group_id.ends_with(&format!("/containerGroups/{NAME}")));
     assert_eq!(world.changes(), [format!("register {NAME}"), format!("create {NAME}")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_agents_come_online_side_by_side() {
+    let world = World::default();
+    let begin = tokio::time::Instant::now();
+    let made = run_several(&world, 3).await.expect("online");
+    assert!(made.iter().all(|agent| agent.online));
+    assert!(begin.elapsed() < Duration::from_mins(1), "side by side, not one after the other");
+    let mut names: Vec<_> = made.iter().map(|agent| agent.name.as_str()).collect();
+    names.dedup();
+    assert_eq!(names.len(), 3, "each has a name of its own: {names:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_one_of_several_fails_nothing_is_left_of_the_others() {
+    let world = World::default();
+    world.stumbles.set((1, ErrorKind::Refused));
+    let begin = tokio::time::Instant::now();
+    let failure = run_several(&world, 3).await.expect_err("one was refused");
+    world.assert_empty();
+    assert!(
+        begin.elapsed() < Duration::from_secs(20),
+        "the others are not waited for: {:?}",
+        begin.elapsed()
+    );
+    assert_eq!(failure.blame(), Blame::User);
+    let text = failure.message().to_string();
+    assert!(text.contains("the service answered Refused") && text.contains("one of 3 agents"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

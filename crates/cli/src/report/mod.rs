@@ -129,7 +129,7 @@ impl Report {
     }
 
     /// Values for later jobs of the pipeline.
-    pub(crate) fn output_variables(&self, variables: &[(&str, &str)]) {
+    pub(crate) fn output_variables(&self, variables: &[(&'static str, String)]) {
         if self.style == Talk::Pipeline {
             for (name, value) in variables {
                 self.print(&pipeline::set_output_variable(name, value));
@@ -267,7 +267,7 @@ mod tests {
         report.progress("creating");
         report.warning("slow");
         report.result("name: a", &serde_json::json!({"name": "a"}));
-        report.output_variables(&[("agentName", "a")]);
+        report.output_variables(&[("agentName", "a".to_owned())]);
         assert_eq!(talk.text(), "Provision\ncreating\nwarning: slow\n");
         assert_eq!(results.text(), "name: a\n");
     }
@@ -277,7 +277,7 @@ mod tests {
         let (report, results, talk) = report(Talk::Pipeline, Output::Text, masker());
         report.section("Provision");
         report.warning("slow; 100% [busy]");
-        report.output_variables(&[("agentName", "a")]);
+        report.output_variables(&[("agentName", "a".to_owned())]);
         report.failure(&Failure::Interrupted { taken_down: None });
         insta::assert_snapshot!(talk.text(), @"
         ##[section]Provision

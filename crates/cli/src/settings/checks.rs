@@ -135,6 +135,15 @@ pub(super) fn location(text: &str) -> String {
     text.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase()
 }
 
+/// A number of agents: a subscription may have 100 container groups in a region unless it asked for more.
+pub(super) fn count(number: u32) -> Result<u32, Refused> {
+    if (1..=100).contains(&number) {
+        Ok(number)
+    } else {
+        refused(format!("is {number}"), "give at least 1 and at most 100")
+    }
+}
+
 /// Cores: more than none, and at most what the service's largest group has.
 pub(super) fn cpu(cores: f64) -> Result<f64, Refused> {
     if cores > 0.0 && cores <= 31.0 {

@@ -146,6 +146,8 @@ pub(crate) struct ProvisionSettings {
     pub(crate) pool: String,
     /// How the agent's name comes about.
     pub(crate) name: NameChoice,
+    /// How many agents of this kind.
+    pub(crate) count: u32,
     /// Id of the pipeline's run.
     pub(crate) run: Option<u64>,
     /// The organization's URL as the container sees it.
@@ -210,6 +212,10 @@ pub(crate) struct Container {
     pub(crate) memory_gb: f64,
     /// Its availability zone.
     pub(crate) zone: Option<String>,
+    /// Whether it stays.
+    pub(crate) priority: Priority,
+    /// What it runs on.
+    pub(crate) sku: Sku,
     /// Its DNS servers.
     pub(crate) dns_servers: Vec<IpAddr>,
     /// The user's variables.
@@ -264,6 +270,26 @@ pub(crate) enum Os {
     Linux,
     /// Windows.
     Windows,
+}
+
+/// Whether a container group stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Priority {
+    /// It does.
+    Regular,
+    /// It may be taken away at any time.
+    Spot,
+}
+
+/// What a container group runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sku {
+    /// Hosts that others use too.
+    Standard,
+    /// A host of its own.
+    Dedicated,
+    /// A trusted execution environment.
+    Confidential,
 }
 
 /// Who pulls the image.

@@ -9,11 +9,12 @@ use super::connection::{certificates, read_azure, read_devops, secret_variable};
 use super::environment::Environment;
 use super::{
     AzureCredential, Container, DevOps, DevOpsCredential, Fallbacks, Identity, Life, LogAnalytics,
-    NameChoice, Network, Os, Problems, ProvisionSettings, Registration, Registry, TakeDown, checks,
+    NameChoice, Network, Os, Priority, Problems, ProvisionSettings, Registration, Registry, Sku, TakeDown,
+    checks,
 };
 use crate::arguments::{
-    AgentArguments, ContainerArguments, Global, LifeArguments, OsArgument, PlaceArguments,
-    ProvisionArguments, RegistrationArgument, TakeDownArgument,
+    AgentArguments, ContainerArguments, Global, LifeArguments, OsArgument, PlaceArguments, PriorityArgument,
+    ProvisionArguments, RegistrationArgument, SkuArgument, TakeDownArgument,
 };
 use crate::errors::Failure;
 
@@ -53,6 +54,7 @@ fn read(
     let devops = read_devops(&arguments.devops, environment, problems);
     let pool = problems.require("agent-pool", arguments.agent.pool.clone());
     let name = name(&arguments.agent, run, problems);
+    let count = count(&arguments.agent, problems);
     let agent_url = match &arguments.agent.agent_url {
         Some(url) => problems.check("agent-url", checks::organization(url)),
         None => devops.as_ref().map(|devops| devops.organization.clone()),
@@ -67,11 +69,13 @@ fn read(
     let life = life(&arguments.life, &azure.credential, &devops, problems);
     let (network, container) = (network?, container?);
     windows_limits(&container, network.as_ref(), life.as_ref()?, problems);
+    spot_limits(&container, network.as_ref(), problems);
     Some(ProvisionSettings {
         azure,
         devops,
         pool: pool?,
         name: name?,
+        count: count?,
         run,
         agent_url: agent_url?,
         registration: registration?,
@@ -91,6 +95,16 @@ fn name(agent: &AgentArguments, run: Option<u64>, problems: &mut Problems) -> Op
     }
     let prefix = agent.agent_prefix.clone().unwrap_or_else(|| "agent".to_owned());
     problems.check("agent-prefix", checks::prefix(prefix, run)).map(NameChoice::Prefix)
+}
+
+/// How many agents. One name is for one of them.
+fn count(agent: &AgentArguments, problems: &mut Problems) -> Option<u32> {
+    let count = problems.check("count", checks::count(agent.count.unwrap_or(1)))?;
+    if count > 1 && agent.name.is_some() {
+        problems.add("name", "is given for several agents", "give agent-prefix instead");
+        return None;
+    }
+    Some(count)
 }
 
 /// What may stand in where there is no room. What can never be tried is refused: it would only look like safety.
@@ -189,6 +203,15 @@ fn container(
         cpu: cpu?,
         memory_gb: memory_gb?,
         zone: arguments.place.zone.clone(),
+        priority: match given.priority {
+            Some(PriorityArgument::Spot) => Priority::Spot,
+            Some(PriorityArgument::Regular) | None => Priority::Regular,
+        },
+        sku: match given.sku {
+            Some(SkuArgument::Dedicated) => Sku::Dedicated,
+            Some(SkuArgument::Confidential) => Sku::Confidential,
+            Some(SkuArgument::Standard) | None => Sku::Standard,
+        },
         dns_servers,
         environment: variables,
         secure_environment,
@@ -405,6 +428,28 @@ fn lasting_token(credential: &DevOpsCredential) -> Option<Secret> {
     }
 }
 
+/// What the service does not have for spot, and says only once it was asked.
+fn spot_limits(container: &Container, network: Option<&Network>, problems: &mut Problems) {
+    if container.os == Os::Windows && container.sku == Sku::Confidential {
+        problems.add("sku", "is confidential, which there is for Linux only", "use standard, or Linux");
+    }
+    if container.priority != Priority::Spot {
+        return;
+    }
+    let (with, remedy) = if network.is_some() {
+        ("in a virtual network", "use regular, or leave the network out")
+    } else if container.sku != Sku::Standard {
+        ("with another sku than standard", "use regular, or the sku standard")
+    } else if container.zone.is_some() {
+        ("in an availability zone", "use regular, or leave the zone out")
+    } else if container.cpu > 4.0 || container.memory_gb > 16.0 {
+        ("with more than 4 cores or 16 GB", "use regular, or ask for less")
+    } else {
+        return;
+    };
+    problems.add("priority", format!("is spot, which there is not {with}"), remedy);
+}
+
 fn windows_limits(container: &Container, network: Option<&Network>, life: &Life, problems: &mut Problems) {
     if container.os == Os::Windows && network.is_some() && life.identity.is_some() {
         problems.add(
@@ -424,7 +469,7 @@ mod tests {
     use crate::arguments::{Arguments, Command};
     use crate::settings::environment::Environment;
     use crate::settings::{
-        Identity, NameChoice, ProvisionSettings, Registration, Registry, TakeDown, layers,
+        Identity, NameChoice, Priority, ProvisionSettings, Registration, Registry, TakeDown, layers,
     };
 
     const IDENTITY: &str =
@@ -551,6 +596,24 @@ mod tests {
           idle-timeout: is 0 s; give at least 1 s, and no more than max-lifetime (21600 s)
           identity: is missing, although take-down is identity; give the identity that does it
         ");
+    }
+
+    #[test]
+    fn what_spot_and_confidential_cannot_do_is_refused_before_the_service_says_it() {
+        let none = Environment::default();
+        let settings = enough(&["--priority", "Spot", "--count", "3"], &none).expect("enough");
+        assert_eq!((settings.container.priority, settings.count), (Priority::Spot, 3));
+        let said = |words: &[&str]| refusal(&[&["--priority", "spot"], words].concat(), &none);
+        let all = [
+            said(&["--vnet-name", "v", "--subnet-name", "s"]),
+            said(&["--sku", "confidential"]),
+            said(&["--zone", "1"]),
+            said(&["--cpu", "5"]),
+            refusal(&["--os-type", "windows", "--sku", "confidential"], &none),
+            refusal(&["--count", "0"], &none),
+            refusal(&["--count", "2", "--name", "mine"], &none),
+        ];
+        insta::assert_snapshot!(all.join("\n"));
     }
 
     #[test]

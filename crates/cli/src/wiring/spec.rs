@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use azure_resources::{
     ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, LogAnalytics, OperatingSystem,
-    Priority, RegistryCredential, RegistryLogin, SubnetId, UserAssignedIdentity,
+    Priority, RegistryCredential, RegistryLogin, Sku, SubnetId, UserAssignedIdentity,
 };
 
 use crate::provision::plan::{GroupPlan, PlannedIdentity, STATE_FOLDER};
-use crate::settings::{Identity, Os, Registry};
+use crate::settings::{self, Identity, Os, Registry};
 
 /// The user's tags and, above them, ours.
 pub(super) fn all_tags(plan: &GroupPlan) -> BTreeMap<String, String> {
@@ -44,7 +44,15 @@ pub(super) fn spec(plan: &GroupPlan, subscription: &str) -> ContainerGroupSpec {
             .iter()
             .any(|planned| planned.identity == Identity::SystemAssigned),
         zone: container.zone.clone(),
-        priority: Priority::Regular,
+        priority: match container.priority {
+            settings::Priority::Regular => Priority::Regular,
+            settings::Priority::Spot => Priority::Spot,
+        },
+        sku: match container.sku {
+            settings::Sku::Standard => Sku::Standard,
+            settings::Sku::Dedicated => Sku::Dedicated,
+            settings::Sku::Confidential => Sku::Confidential,
+        },
         log_analytics: container.log_analytics.as_ref().map(|workspace| LogAnalytics {
             workspace: workspace.workspace.clone(),
             key: workspace.key.clone(),
