@@ -11,6 +11,8 @@ pub enum Dialect {
     Entra,
     /// The managed identity endpoint of a container or machine, which is never reached through a proxy.
     InstanceMetadata,
+    /// A container registry: `{"errors":[{"code","message"}]}` (OCI distribution specification).
+    Registry,
     /// Anything else: a package mirror, a metadata document.
     Plain,
 }

@@ -84,7 +84,9 @@ fn succeeded(dialect: Dialect, answer: Answer) -> Result<Response, HttpError> {
             reason: format!("it answered {status} with a sign-in page, as for a token it does not know"),
             entra: None,
         }),
-        Dialect::ResourceManager | Dialect::Entra | Dialect::InstanceMetadata if has_page => {
+        Dialect::ResourceManager | Dialect::Entra | Dialect::InstanceMetadata | Dialect::Registry
+            if has_page =>
+        {
             Err(HttpError::NotJson { host, status, content_type: answer.content_type().to_owned() })
         }
         _ => Ok(Response { host, status, headers: answer.headers, body: answer.body }),
@@ -150,6 +152,8 @@ struct Envelope {
     code: Option<String>,
     #[serde(default, alias = "Message", alias = "error_description")]
     message: Option<String>,
+    #[serde(default)]
+    errors: Vec<Detail>,
 }
 
 /// `error` is an object in Resource Manager and a word at the token endpoints.
@@ -177,7 +181,8 @@ struct Detail {
 
 /// Code and message of a refusal; nothing where the body is no envelope (a proxy's page helps nobody).
 fn envelope(dialect: Dialect, answer: &Answer, masker: &SecretMasker) -> (Option<String>, String) {
-    let Envelope { error, mut code, message } = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let Envelope { error, mut code, message, errors } =
+        serde_json::from_slice(&answer.body).unwrap_or_default();
     let mut message = message.unwrap_or_default();
     match error {
         Some(Nested::Object { code: outer, message: text, details }) => {
@@ -192,6 +197,10 @@ fn envelope(dialect: Dialect, answer: &Answer, masker: &SecretMasker) -> (Option
         }
         Some(Nested::Word(word)) => code = code.or(Some(word)),
         None => {}
+    }
+    if let Some(Detail { code: of_registry, message: text }) = errors.into_iter().next() {
+        code = code.or(of_registry);
+        message = text.unwrap_or(message);
     }
     if message.is_empty() && dialect == Dialect::DevOps {
         message = answer.header("x-tfs-serviceerror").map(percent_decoded).unwrap_or_default();
@@ -257,6 +266,7 @@ mod tests {
             (Dialect::ResourceManager, r#"{"error":{"code":"C","message":"pw hunter2"}}"#, "pw ***"),
             (Dialect::DevOps, r#"{"$id":"1","message":"M","typeKey":"C","errorCode":0}"#, "M"),
             (Dialect::InstanceMetadata, r#"{"error":"C","error_description":"M"}"#, "M"),
+            (Dialect::Registry, r#"{"errors":[{"code":"C","message":"M"},{"code":"D"}]}"#, "M"),
         ];
         for (dialect, body, message) in known {
             let read = service(read(dialect, 409, &[JSON], body));

@@ -15,6 +15,7 @@ mod manager;
 mod network;
 mod operation;
 mod phase;
+mod registry;
 mod spec;
 mod subscription;
 mod view;
@@ -25,6 +26,7 @@ pub use failure::{FailureClass, compute_error};
 pub use manager::ResourceManager;
 pub use network::{Subnet, SubnetId, SubnetRoom};
 pub use operation::{Operation, OperationStatus};
+pub use registry::registry_token;
 pub use spec::{
     ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, LogAnalytics, OperatingSystem,
     Priority, RegistryCredential, RegistryLogin, Sku, UserAssignedIdentity,

@@ -24,7 +24,7 @@ use crate::settings::environment::Environment;
 use crate::settings::layers::{self, Refusal};
 use crate::settings::{self, ProvisionSettings};
 use crate::wiring::{AzureGroups, Live};
-use crate::{list, logs};
+use crate::{list, logs, task};
 
 /// Seconds to wait for a job in `deprovision`.
 const JOB_TIMEOUT_S: u64 = 600;
@@ -48,7 +48,10 @@ pub(crate) fn run(typed: Vec<OsString>, environment: &Environment) -> ExitCode {
     }
     log_to_stderr(&arguments.global, environment, &masker);
     let output = arguments.global.output.unwrap_or_default();
-    let report = Report::of_process(output, environment.in_pipeline(), masker);
+    let mut report = Report::of_process(output, environment.in_pipeline(), masker);
+    if matches!(arguments.command, Command::Task) {
+        report.put_into_words_with(task::in_its_words);
+    }
     let outcome = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -73,31 +76,44 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 async fn dispatch(arguments: &Arguments, environment: &Environment, report: &Report) -> Result<(), Failure> {
     let interrupts = Interrupts::of_process().map_err(|error| Failure::Internal(error.to_string()))?;
+    match &arguments.command {
+        Command::Task => Box::pin(task::run(environment, report, &interrupts)).await,
+        _ => carry_out(arguments, environment, report, &interrupts).await,
+    }
+}
+
+/// Does what a command line says.
+pub(crate) async fn carry_out(
+    arguments: &Arguments,
+    environment: &Environment,
+    report: &Report,
+    interrupts: &Interrupts,
+) -> Result<(), Failure> {
     let global = &arguments.global;
     match &arguments.command {
         Command::Provision(given) => {
-            Box::pin(run_provision(global, given, environment, (report, &interrupts))).await
+            Box::pin(run_provision(global, given, environment, (report, interrupts))).await
         }
         Command::Deprovision(given) => {
-            run_deprovision(global, given, environment, (report, &interrupts)).await
+            run_deprovision(global, given, environment, (report, interrupts)).await
         }
         Command::List(given) => {
-            unless_interrupted(&interrupts, run_list(global, given, environment, report)).await
+            unless_interrupted(interrupts, run_list(global, given, environment, report)).await
         }
         Command::Logs(given) => {
-            let showing = unless_interrupted(&interrupts, run_logs(global, given, environment, report)).await;
+            let showing = unless_interrupted(interrupts, run_logs(global, given, environment, report)).await;
             match showing {
                 // Who follows a log stops it so.
                 Err(Failure::Interrupted { .. }) if given.follow.unwrap_or_default() => Ok(()),
                 outcome => outcome,
             }
         }
-        Command::Completions { .. } => Ok(()),
+        Command::Completions { .. } | Command::Task => Ok(()),
     }
 }
 
 /// Does what changes nothing, until a signal comes.
-async fn unless_interrupted<T>(
+pub(crate) async fn unless_interrupted<T>(
     interrupts: &Interrupts,
     work: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
@@ -232,6 +248,9 @@ fn masker(environment: &Environment) -> Masker {
         if let Some(secret) = environment.secret(name) {
             masker.add(&secret);
         }
+    }
+    for secret in task::secrets(environment) {
+        masker.add(&secret);
     }
     masker
 }

@@ -114,6 +114,9 @@ pub(crate) enum Command {
     /// Show what an agent's container printed
     #[command(after_help = LOGS_EXAMPLES)]
     Logs(LogsArguments),
+    /// Do what the pipeline task's inputs say
+    #[command(hide = true)]
+    Task,
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {

@@ -17,6 +17,7 @@ mod provision;
 mod report;
 mod services;
 mod settings;
+mod task;
 mod wiring;
 
 #[cfg(test)]

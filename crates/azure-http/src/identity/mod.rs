@@ -7,6 +7,7 @@
 mod assertion;
 mod managed;
 mod principal;
+mod service_connection;
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -24,7 +25,8 @@ use tokio::time::Instant;
 
 pub use assertion::TokenFile;
 pub use managed::{IdentityId, METADATA_ENDPOINT, managed_identity};
-pub use principal::{ServicePrincipal, client_certificate, client_secret, federated};
+pub use principal::{ServicePrincipal, client_certificate, client_secret, federated, service_connection};
+pub use service_connection::ServiceConnection;
 
 use crate::{Dialect, HttpError, Method, Pipeline, Request};
 

@@ -13,6 +13,7 @@ use azure_identity::{
 use redact::Secret;
 
 use super::assertion::{SignedAssertion, TokenFile};
+use super::service_connection::{ConnectionToken, ServiceConnection};
 use super::{Credential, from_azure_identity};
 use crate::{Cloud, HttpError, Pipeline};
 
@@ -63,6 +64,17 @@ pub fn federated(
     file: TokenFile,
 ) -> Result<Credential, HttpError> {
     by_assertion("federated token", pipeline, cloud, principal, file)
+}
+
+/// With the token that Azure DevOps gives to a job for a service connection (workload identity federation).
+pub fn service_connection(
+    pipeline: &Pipeline,
+    cloud: &Cloud,
+    principal: ServicePrincipal,
+    connection: ServiceConnection,
+) -> Result<Credential, HttpError> {
+    let token = ConnectionToken { pipeline: pipeline.clone(), connection };
+    by_assertion("workload identity federation", pipeline, cloud, principal, token)
 }
 
 fn by_assertion<A: ClientAssertion + Clone + fmt::Debug + 'static>(

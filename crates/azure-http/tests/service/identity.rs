@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 
 use crate::support::{Received, Reply, Server, json};
 use azure_http::identity::{
-    IdentityId, ServicePrincipal, TokenFile, client_certificate, client_secret, federated, managed_identity,
+    IdentityId, ServiceConnection, ServicePrincipal, TokenFile, client_certificate, client_secret, federated,
+    managed_identity, service_connection,
 };
 use azure_http::{Auth, Cloud, Credential, Dialect, HttpError, Method, Request};
 use base64::Engine as _;
@@ -114,6 +115,49 @@ async fn entras_reason_reaches_the_user_with_its_remedy() {
     );
     assert_eq!(error.remedy(), "The client secret has expired: make a new one in the app registration.");
     assert_eq!(server.received().len(), 1, "asking again does not help");
+}
+
+#[tokio::test]
+async fn a_service_connection_shows_a_new_token_each_time() {
+    let count = AtomicU64::new(0);
+    let server = Server::start(move |request| match request.line.as_str() {
+        "POST /oidctoken?api-version=7.1&serviceConnectionId=c1" => {
+            let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+            json(200, &format!(r#"{{"oidcToken":"pl4nted-oidc-{number}"}}"#))
+        }
+        // Good for so short a time that it is not kept.
+        _ => json(200, r#"{"token_type":"Bearer","expires_in":60,"access_token":"token"}"#),
+    })
+    .await;
+    let connection = ServiceConnection {
+        request_uri: server.url("/oidctoken"),
+        id: "c1".to_owned(),
+        job_token: Secret::new("pl4nted-job-token"),
+    };
+    let credential = service_connection(&server.pipeline(), &cloud(&server), principal(), connection)
+        .expect("a credential");
+    for number in 1..=2 {
+        credential.token("scope").await.expect("a token");
+        let received = server.received();
+        let [.., asked, exchanged] = received.as_slice() else { panic!("{received:?}") };
+        assert_eq!(asked.header("authorization"), "Bearer pl4nted-job-token");
+        assert_eq!(fields(exchanged)["client_assertion"], format!("pl4nted-oidc-{number}"));
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_the_job_may_not_use_is_said_in_the_services_words() {
+    let body = r#"{"message":"The service connection c1 does not exist.","typeKey":"ServiceEndpointNotFoundException"}"#;
+    let server = Server::start(move |_| json(404, body)).await;
+    let connection = ServiceConnection {
+        request_uri: server.url("/oidctoken"),
+        id: "c1".to_owned(),
+        job_token: Secret::new("pl4nted-job-token"),
+    };
+    let credential = service_connection(&server.pipeline(), &cloud(&server), principal(), connection)
+        .expect("a credential");
+    let error = credential.token("scope").await.unwrap_err();
+    assert!(error.to_string().contains("The service connection c1 does not exist."), "{error}");
 }
 
 #[tokio::test]

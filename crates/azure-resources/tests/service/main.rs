@@ -4,6 +4,8 @@
 #[path = "../../../azure-http/tests/service/support.rs"]
 mod support;
 
+mod registry;
+
 use azure_http::identity::{ServicePrincipal, client_secret};
 use azure_http::{Cloud, HttpError};
 use azure_resources::{
@@ -29,13 +31,17 @@ async fn start(mut handler: impl FnMut(&Received) -> Reply + Send + 'static) -> 
     .await
 }
 
-fn subscription(server: &Server) -> Subscription {
-    let cloud = Cloud {
+fn cloud(server: &Server) -> Cloud {
+    Cloud {
         name: "test".to_owned(),
         authority: server.url("/"),
         resource_manager: server.url("/"),
         audience: "https://arm.example/".to_owned(),
-    };
+    }
+}
+
+fn subscription(server: &Server) -> Subscription {
+    let cloud = cloud(server);
     let principal = ServicePrincipal { tenant: "tenant".to_owned(), client: "client".to_owned() };
     let pipeline = server.pipeline();
     let credential =

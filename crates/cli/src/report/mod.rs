@@ -40,6 +40,7 @@ pub(crate) struct Report {
     masker: Masker,
     spinner: Option<ProgressBar>,
     last_progress: RefCell<String>,
+    wording: fn(&str) -> String,
 }
 
 impl Report {
@@ -70,7 +71,13 @@ impl Report {
             masker,
             spinner: (style == Talk::Terminal).then(spinner),
             last_progress: RefCell::default(),
+            wording: str::to_owned,
         }
+    }
+
+    /// Puts warnings and failures into other words: not everybody who reads them knows the command line.
+    pub(crate) fn put_into_words_with(&mut self, wording: fn(&str) -> String) {
+        self.wording = wording;
     }
 
     /// Begins a part of the work.
@@ -96,7 +103,7 @@ impl Report {
 
     /// Something that may surprise, and stops nothing.
     pub(crate) fn warning(&self, text: &str) {
-        let text = self.foreign(text);
+        let text = self.foreign(&(self.wording)(text));
         match self.style {
             Talk::Pipeline => self.say(&pipeline::log_issue("warning", &text)),
             Talk::Terminal | Talk::Plain => self.say(&format!("warning: {text}")),
@@ -109,11 +116,12 @@ impl Report {
         if self.output == Output::Json {
             self.print(&format!("{:#}", serde_json::json!({ "version": 1, "error": failure_json(failure) })));
         }
-        let text = self.foreign(&message.to_string());
+        let text = self.foreign(&(self.wording)(&message.to_string()));
         match self.style {
             Talk::Pipeline => {
                 // The issue is one line on the run's page; the log has the rest.
-                self.say(&pipeline::log_issue("error", &self.foreign(&message.what)));
+                let what = self.foreign(&(self.wording)(&message.what));
+                self.say(&pipeline::log_issue("error", &what));
                 self.say(&text);
             }
             Talk::Terminal | Talk::Plain => self.say(&format!("error: {text}")),

@@ -67,15 +67,16 @@ pub(super) fn read_devops(
     let organization = problems.require("organization-url", arguments.organization.as_deref());
     let organization =
         organization.and_then(|url| problems.check("organization-url", checks::organization(url)));
-    let credential = match &arguments.token_file {
-        Some(path) => secret_file("token-file", path, problems).map(token_of_file),
-        None => Some(devops_credential(environment, problems)),
+    let credential = match (&arguments.token_file, environment.credentials()) {
+        (_, Some(given)) => Some(given.devops.clone()),
+        (Some(path), None) => secret_file("token-file", path, problems).map(devops_token),
+        (None, None) => Some(devops_credential(environment, problems)),
     };
     Some(DevOps { organization: organization?, credential: credential? })
 }
 
 /// A JSON Web Token is a bearer, anything else a personal access token.
-fn token_of_file(token: Secret) -> DevOpsCredential {
+pub(crate) fn devops_token(token: Secret) -> DevOpsCredential {
     if token.expose().starts_with("eyJ") {
         DevOpsCredential::Bearer(token)
     } else {
@@ -113,6 +114,9 @@ fn credential(
     environment: &Environment,
     problems: &mut Problems,
 ) -> Option<AzureCredential> {
+    if let Some(given) = environment.credentials() {
+        return Some(given.azure.clone());
+    }
     if let Some(id) = chosen {
         let own = id.eq_ignore_ascii_case("system");
         return Some(AzureCredential::ManagedIdentity((!own).then(|| id.to_owned())));
@@ -199,6 +203,7 @@ mod tests {
             Some(AzureCredential::ClientSecret { .. }) => "secret",
             Some(AzureCredential::ClientCertificate { .. }) => "certificate",
             Some(AzureCredential::Federated { .. }) => "federated",
+            Some(AzureCredential::ServiceConnection { .. }) => "service connection",
             Some(AzureCredential::ManagedIdentity(_)) => "identity",
             Some(AzureCredential::AzureCli) => "cli",
             None => "none",

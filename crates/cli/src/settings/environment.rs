@@ -4,20 +4,56 @@ use std::collections::BTreeMap;
 
 use redact::Secret;
 
-/// Variables of the process. Has no `Debug`: some of them are secrets.
+use super::{AzureCredential, DevOpsCredential};
+
+/// Variables of the process, and what else it was given. Has no `Debug`: some are secrets.
 #[derive(Clone, Default)]
-pub(crate) struct Environment(BTreeMap<String, String>);
+pub(crate) struct Environment {
+    variables: BTreeMap<String, String>,
+    credentials: Option<Box<Credentials>>,
+}
+
+/// What a pipeline task was given by its inputs and service connections, which are not variables like others.
+#[derive(Clone)]
+pub(crate) struct Credentials {
+    /// As whom to ask Azure.
+    pub(crate) azure: AzureCredential,
+    /// As whom to ask Azure DevOps.
+    pub(crate) devops: DevOpsCredential,
+    /// The registry's password.
+    pub(crate) registry_password: Option<Secret>,
+    /// Values of secure variables of the container.
+    pub(crate) secure_environment: BTreeMap<String, Secret>,
+}
 
 impl Environment {
     /// This process's own.
     pub(crate) fn of_process() -> Self {
         let text = |value: std::ffi::OsString| value.to_string_lossy().into_owned();
-        Self(std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect())
+        let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
+        Self { variables, credentials: None }
+    }
+
+    /// The same for a task, with what it was given.
+    pub(crate) fn with_credentials(&self, credentials: Credentials) -> Self {
+        Self { variables: self.variables.clone(), credentials: Some(Box::new(credentials)) }
+    }
+
+    /// What a task was given.
+    pub(crate) fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_deref()
+    }
+
+    /// The names and values of the variables that begin so, without that beginning.
+    pub(crate) fn beginning_with<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let of_prefix =
+            move |(name, value): (&'a String, &'a String)| Some((name.strip_prefix(prefix)?, value.as_str()));
+        self.variables.iter().filter_map(of_prefix)
     }
 
     /// A variable; one that is empty counts as absent, as pipelines set variables to nothing.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
     /// A variable that holds a secret.
@@ -37,9 +73,18 @@ impl Environment {
 }
 
 #[cfg(test)]
+impl Environment {
+    /// With these variables.
+    pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
+        let variables = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { variables, credentials: None }
+    }
+}
+
+#[cfg(test)]
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(pairs: [(&str, &str); N]) -> Self {
-        Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        Self::of(&pairs)
     }
 }
 

@@ -47,13 +47,31 @@ pub(crate) fn variable_of(option: &str) -> String {
     format!("{PREFIX}{}", option.to_uppercase().replace('-', "_"))
 }
 
+/// The value or the values of an option, and the place that they are from.
+pub(crate) type Given = (String, Vec<String>);
+
 /// Reads the command line together with the layers beneath it.
 pub(crate) fn read(typed: Vec<OsString>, environment: &Environment) -> Result<Arguments, Refusal> {
+    let (grammar, matches) = parse(&typed)?;
+    let (_, typed_options) = innermost(&grammar, &matches);
+    let file = settings_file(typed_options, environment, &grammar).map_err(Refusal::Layers)?;
+    read_over(typed, |name, list| beneath(name, list, environment, file.as_ref()))
+}
+
+fn parse(typed: &[OsString]) -> Result<(clap::Command, ArgMatches), Refusal> {
     let mut grammar = Arguments::command();
     grammar.build();
-    let matches = grammar.clone().try_get_matches_from(&typed).map_err(Refusal::Usage)?;
+    let matches = grammar.clone().try_get_matches_from(typed).map_err(Refusal::Usage)?;
+    Ok((grammar, matches))
+}
+
+/// Reads the command line over whatever `beneath` says of an option, which may be a list.
+pub(crate) fn read_over(
+    typed: Vec<OsString>,
+    beneath: impl Fn(&str, bool) -> Result<Option<Given>, Failure>,
+) -> Result<Arguments, Refusal> {
+    let (grammar, matches) = parse(&typed)?;
     let (command, typed_options) = innermost(&grammar, &matches);
-    let file = settings_file(typed_options, environment, &grammar).map_err(Refusal::Layers)?;
     let mut added = Added::default();
     for option in command.get_arguments() {
         let Some(name) = option.get_long().filter(|name| !NOT_SETTINGS.contains(name)) else { continue };
@@ -61,9 +79,7 @@ pub(crate) fn read(typed: Vec<OsString>, environment: &Environment) -> Result<Ar
             continue;
         }
         let list = matches!(option.get_action(), ArgAction::Append);
-        if let Some((origin, values)) =
-            beneath(name, list, environment, file.as_ref()).map_err(Refusal::Layers)?
-        {
+        if let Some((origin, values)) = beneath(name, list).map_err(Refusal::Layers)? {
             added.insert(name, &origin, &values);
         }
     }
@@ -87,7 +103,7 @@ fn beneath(
     list: bool,
     environment: &Environment,
     file: Option<&File>,
-) -> Result<Option<(String, Vec<String>)>, Failure> {
+) -> Result<Option<Given>, Failure> {
     let shared = SHARED_VARIABLES.iter().filter(|(option, _)| *option == name);
     let own = variable_of(name);
     let variables = std::iter::once(own.as_str()).chain(shared.map(|(_, variable)| *variable));
@@ -109,7 +125,7 @@ fn beneath(
 }
 
 /// Azure Pipelines leaves a macro as it stands when its variable does not exist.
-pub(super) fn undefined_macro(variable: &str, value: &str) -> Option<Problem> {
+pub(crate) fn undefined_macro(variable: &str, value: &str) -> Option<Problem> {
     let name = value.strip_prefix("$(")?.strip_suffix(')')?;
     Some(Problem {
         setting: variable.to_owned(),
@@ -118,7 +134,7 @@ pub(super) fn undefined_macro(variable: &str, value: &str) -> Option<Problem> {
     })
 }
 
-fn from_variable(variable: &str, value: &str, list: bool) -> Result<(String, Vec<String>), Failure> {
+fn from_variable(variable: &str, value: &str, list: bool) -> Result<Given, Failure> {
     if let Some(problem) = undefined_macro(variable, value) {
         return Err(Failure::Settings(vec![problem]));
     }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use lifecycle::AgentName;
 use redact::Secret;
 
-pub(crate) use connection::{azure, azure_and_devops};
+pub(crate) use connection::{azure, azure_and_devops, devops_token};
 pub(crate) use provision::provision;
 
 use crate::errors::{Failure, Problem};
@@ -97,6 +97,19 @@ pub(crate) enum AzureCredential {
         /// File that holds the other's token, read anew each time.
         token_file: std::path::PathBuf,
     },
+    /// A service principal that trusts the tokens which Azure DevOps gives to a job for a service connection.
+    ServiceConnection {
+        /// Its tenant.
+        tenant: String,
+        /// Its application's id.
+        client: String,
+        /// `System.OidcRequestUri`.
+        request_uri: url::Url,
+        /// Id of the connection.
+        connection: String,
+        /// The job's own token.
+        job_token: Secret,
+    },
     /// This machine's managed identity: a client id, or none for the system-assigned one.
     ManagedIdentity(Option<String>),
     /// Whoever is logged in to the Azure CLI.
@@ -109,7 +122,8 @@ impl AzureCredential {
         match self {
             Self::ClientSecret { tenant, .. }
             | Self::ClientCertificate { tenant, .. }
-            | Self::Federated { tenant, .. } => Some(tenant),
+            | Self::Federated { tenant, .. }
+            | Self::ServiceConnection { tenant, .. } => Some(tenant),
             Self::ManagedIdentity(_) | Self::AzureCli => None,
         }
     }
@@ -376,6 +390,7 @@ pub(crate) fn secrets_of(azure: &Azure, devops: Option<&DevOps>) -> Vec<Secret> 
     let of_azure = match &azure.credential {
         AzureCredential::ClientSecret { secret, .. } => Some(secret),
         AzureCredential::ClientCertificate { pem, .. } => Some(pem),
+        AzureCredential::ServiceConnection { job_token, .. } => Some(job_token),
         AzureCredential::Federated { .. }
         | AzureCredential::ManagedIdentity(_)
         | AzureCredential::AzureCli => None,

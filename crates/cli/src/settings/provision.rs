@@ -243,7 +243,10 @@ fn registry(
     problems: &mut Problems,
 ) -> Option<Registry> {
     let server = checks::registry_of(image).map(str::to_owned);
-    let password = secret_variable(REGISTRY_PASSWORD, environment, problems);
+    let password = match environment.credentials() {
+        Some(given) => given.registry_password.clone(),
+        None => secret_variable(REGISTRY_PASSWORD, environment, problems),
+    };
     match (&given.registry_user, &given.registry_identity) {
         (None, None) => Some(Registry::Anonymous),
         (Some(_), Some(_)) => {
@@ -292,7 +295,11 @@ fn secure_variables(
         if problems.check("secure-env", checks::variable(name)).is_none() {
             continue;
         }
-        match environment.secret(name) {
+        let value = match environment.credentials() {
+            Some(given) => given.secure_environment.get(name).cloned(),
+            None => environment.secret(name),
+        };
+        match value {
             Some(value) => variables.extend([(name.clone(), value)]),
             None => problems.add(
                 "secure-env",

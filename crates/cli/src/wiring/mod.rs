@@ -7,9 +7,12 @@ mod spec;
 
 use std::time::SystemTime;
 
-use azure_http::identity::{self, IdentityId, METADATA_ENDPOINT, ServicePrincipal, TokenFile};
+use azure_http::identity::{
+    self, IdentityId, METADATA_ENDPOINT, ServiceConnection, ServicePrincipal, TokenFile,
+};
 use azure_http::{Auth, Cloud, Credential, HttpError, Pipeline, PipelineOptions};
 use lifecycle::Timestamp;
+use redact::Secret;
 
 pub(crate) use groups::AzureGroups;
 use pools::DevOpsPools;
@@ -21,6 +24,9 @@ use crate::settings::{Azure, AzureCredential, DevOps, DevOpsCredential};
 
 /// Where a managed identity is asked for, if not at the usual address.
 const IDENTITY_ENDPOINT_VARIABLE: &str = "AZURE_POD_IDENTITY_AUTHORITY_HOST";
+
+/// How we call ourselves.
+const USER_AGENT: &str = concat!("ephemeral-agents/", env!("CARGO_PKG_VERSION"));
 
 /// The real services.
 pub(crate) struct Live {
@@ -92,13 +98,34 @@ struct Connection {
 impl Connection {
     async fn open(azure: &Azure, environment: &Environment) -> Result<Self, Failure> {
         let failed = |error: HttpError| unusable("reach Azure", &error);
-        let mut options = PipelineOptions::new(concat!("ephemeral-agents/", env!("CARGO_PKG_VERSION")));
+        let mut options = PipelineOptions::new(USER_AGENT);
         options.extra_ca_pem.extend(azure.extra_ca.clone());
         let pipeline = Pipeline::new(options).map_err(failed)?;
         let cloud = Cloud::discover(&pipeline, azure.cloud.as_str()).await.map_err(failed)?;
         let credential = credential(&pipeline, &cloud, &azure.credential, environment).map_err(failed)?;
         Ok(Self { pipeline, cloud, credential })
     }
+}
+
+/// The body of a planned container group, secrets masked.
+#[cfg(test)]
+pub(crate) fn group_body(plan: &crate::provision::plan::GroupPlan, subscription: &str) -> serde_json::Value {
+    spec::spec(plan, subscription).to_masked_json(&spec::all_tags(plan))
+}
+
+/// The password that a registry in Azure gives for somebody's token of Entra ID.
+pub(crate) async fn registry_password(
+    (cloud, who): (&str, &AzureCredential),
+    (server, tenant): (&str, Option<&str>),
+    environment: &Environment,
+) -> Result<Secret, Failure> {
+    let asked = async {
+        let pipeline = Pipeline::new(PipelineOptions::new(USER_AGENT))?;
+        let cloud = Cloud::discover(&pipeline, cloud).await?;
+        let credential = credential(&pipeline, &cloud, who, environment)?;
+        azure_resources::registry_token(&pipeline, &credential, server, tenant).await
+    };
+    asked.await.map_err(|error| unusable(&format!("log in to the registry {server}"), &error))
 }
 
 fn credential(
@@ -120,6 +147,14 @@ fn credential(
         }
         AzureCredential::Federated { tenant, client, token_file } => {
             identity::federated(pipeline, cloud, principal(tenant, client), TokenFile(token_file.clone()))
+        }
+        AzureCredential::ServiceConnection { tenant, client, request_uri, connection, job_token } => {
+            let connection = ServiceConnection {
+                request_uri: request_uri.clone(),
+                id: connection.clone(),
+                job_token: job_token.clone(),
+            };
+            identity::service_connection(pipeline, cloud, principal(tenant, client), connection)
         }
         AzureCredential::ManagedIdentity(id) => {
             let id = id.as_deref().map_or(IdentityId::SystemAssigned, IdentityId::parse);
