@@ -12,8 +12,10 @@ mod ci;
 mod demo;
 mod emulator;
 mod engine;
+mod extension;
 mod image;
 mod machine;
+mod node_tools;
 mod programs;
 mod test;
 mod tidy;
@@ -41,6 +43,8 @@ enum Command {
     Tidy,
     /// Build the agent image
     Image(image::Options),
+    /// Package the extension for Azure DevOps
+    Extension(extension::Options),
     /// Measure, and compare with what we promise
     Bench(bench::Options),
 }
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
         Command::Image(options) => image::run(&options),
+        Command::Extension(options) => extension::run(&options),
         Command::Bench(options) => bench::run(&options),
     };
     match done {

@@ -6,7 +6,9 @@ use crate::base_image;
 use crate::binaries::Binaries;
 use crate::demo;
 use crate::engine::Engine;
+use crate::extension;
 use crate::machine;
+use crate::node_tools;
 use crate::programs::{cargo, execute};
 
 /// Which tests.
@@ -30,6 +32,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     tests.env("AZURE_EMULATOR", binaries.path("azure-emulator"));
     tests.env("STAND_IN_AGENT", binaries.path("stand-in-agent"));
     tests.env("PROGRAMS", binaries.path(""));
+    tests.env("TASK_LIB", node_tools::task_lib()?);
+    tests.env("EXTENSION", extension::for_tests(&binaries)?);
     if let (Some(engine), Some(image)) = (&engine, &image) {
         engine.point(&mut tests);
         machine::need(&[("htpasswd", "apache2-utils")])?;

@@ -2,7 +2,7 @@
 //!
 //! Inputs are `INPUT_NAME`, service connections `ENDPOINT_URL_id`, `ENDPOINT_AUTH_SCHEME_id`,
 //! `ENDPOINT_AUTH_PARAMETER_id_NAME` and `ENDPOINT_DATA_id_NAME`, secret variables `SECRET_NAME`, where NAME is in
-//! upper case with underscores for dots and blanks. A test holds it against the library itself.
+//! upper case, of inputs and variables with underscores for dots and blanks. A test holds it against the library itself.
 
 use redact::Secret;
 
@@ -19,7 +19,7 @@ fn key(name: &str) -> String {
     name.to_uppercase().replace(['.', ' '], "_")
 }
 
-/// An input; one that is empty counts as not given.
+/// An input, without blanks around it; one that is empty counts as not given.
 pub(super) fn input<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
     environment.get(&format!("INPUT_{}", key(name))).map(str::trim).filter(|value| !value.is_empty())
 }
@@ -73,7 +73,7 @@ impl<'a> Connection<'a> {
 
     /// What else it says of itself.
     pub(super) fn data(&self, name: &str) -> Option<&'a str> {
-        self.environment.get(&format!("ENDPOINT_DATA_{}_{}", self.id, key(name)))
+        self.environment.get(&format!("ENDPOINT_DATA_{}_{}", self.id, name.to_uppercase()))
     }
 }
 

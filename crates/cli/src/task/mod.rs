@@ -12,6 +12,8 @@ mod registry_connection;
 mod wording;
 
 #[cfg(test)]
+mod library;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use contract::secrets;
