@@ -134,6 +134,31 @@ mod tests {
     }
 
     #[test]
+    fn every_input_and_output_is_explained() {
+        let overview = include_str!("../../../../extension/overview.md");
+        for part in ["inputs", "outputVariables"] {
+            for described in MANIFEST[part].as_array().expect("a list") {
+                let name = described["name"].as_str().expect("a name");
+                let is_row = |line: &str| line.starts_with('|') && line.contains(&format!("`{name}`"));
+                assert!(overview.lines().any(is_row), "{name} is not in extension/overview.md");
+            }
+        }
+    }
+
+    #[test]
+    fn the_task_may_set_its_outputs_and_nothing_else() {
+        let outputs = MANIFEST["outputVariables"].as_array().expect("a list").iter();
+        let outputs: Vec<_> = outputs.map(|output| output["name"].clone()).collect();
+        assert_eq!(
+            MANIFEST["restrictions"]["settableVariables"]["allowed"],
+            serde_json::Value::from(outputs)
+        );
+        let said: Vec<_> =
+            crate::provision::outputs::of(&[]).into_iter().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(MANIFEST["restrictions"]["settableVariables"]["allowed"], serde_json::json!(said));
+    }
+
+    #[test]
     fn every_option_that_an_input_means_exists() {
         let mut grammar = Arguments::command();
         grammar.build();
