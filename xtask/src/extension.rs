@@ -130,6 +130,11 @@ fn write_overrides(recipe: &Recipe<'_>, stage: &Path) -> Result<PathBuf> {
     if let Some(version) = recipe.version {
         overrides["version"] = Value::from(version);
     }
+    if !recipe.public {
+        // The marketplace takes one version of an extension once: who tries it first cannot be served by the same one.
+        overrides["id"] = Value::from("ephemeral-agents-private");
+        overrides["name"] = Value::from("Ephemeral Agents (private)");
+    }
     let path = stage.with_file_name("extension-overrides.json");
     fs::write(&path, overrides.to_string())?;
     Ok(path)
