@@ -60,6 +60,11 @@ impl Engine {
 
     /// The container of an agent: the engine's id of it.
     pub fn container_of(&self, agent: &str) -> String {
+        self.try_container_of(agent).unwrap_or_else(|| panic!("no container of {agent}"))
+    }
+
+    /// The same for a container that may be gone.
+    pub fn try_container_of(&self, agent: &str) -> Option<String> {
         let running = self.docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", "name=aci-"]);
         // Containers of other tests may be gone by the time that they are looked at.
         let is_of = |id: &&str| {
@@ -67,8 +72,18 @@ impl Engine {
             let wanted = format!("AZP_AGENT_NAME={agent}");
             String::from_utf8_lossy(&output.stdout).lines().any(|variable| variable == wanted)
         };
-        let found = running.lines().find(is_of);
-        found.unwrap_or_else(|| panic!("no container of {agent} among:\n{running}")).to_owned()
+        running.lines().find(is_of).map(str::to_owned)
+    }
+
+    /// Kills the processes in a container whose command line has a match of this pattern. The pattern must not match
+    /// itself, as `[A]gent` does not.
+    pub fn kill(&self, container: &str, pattern: &str) {
+        let script = format!(
+            "for process in /proc/[0-9]*; do if tr '\\0' ' ' < $process/cmdline 2>/dev/null | grep -q '{pattern}'; \
+             then kill -KILL ${{process#/proc/}} && echo killed; fi; done; true"
+        );
+        let killed = self.inside(container, &script);
+        assert!(killed.contains("killed"), "nothing in the container matches {pattern}");
     }
 
     /// Runs a shell command in a container as root, and gives what it printed.

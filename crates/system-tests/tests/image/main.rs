@@ -4,6 +4,7 @@
 //! The tests wait for `docker` while the emulator in their process works on, so they have threads for it.
 
 mod hostile;
+mod limits;
 mod network;
 mod once;
 mod registry;
