@@ -1,10 +1,9 @@
-//! A Docker engine, an image of ours on it, and real registries beside it.
+//! A Docker engine, and an image of ours on it.
 
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 
 use crate::programs::Program;
+use crate::registry::Registry;
 
 /// An engine, and the agent image that `cargo xtask test` has built on it.
 #[derive(Debug)]
@@ -60,6 +59,11 @@ impl Engine {
 
     /// The container of an agent: the engine's id of it.
     pub fn container_of(&self, agent: &str) -> String {
+        self.try_container_of(agent).unwrap_or_else(|| panic!("no container of {agent}"))
+    }
+
+    /// The same for a container that may be gone.
+    pub fn try_container_of(&self, agent: &str) -> Option<String> {
         let running = self.docker(&["ps", "--all", "--quiet", "--no-trunc", "--filter", "name=aci-"]);
         // Containers of other tests may be gone by the time that they are looked at.
         let is_of = |id: &&str| {
@@ -67,8 +71,18 @@ impl Engine {
             let wanted = format!("AZP_AGENT_NAME={agent}");
             String::from_utf8_lossy(&output.stdout).lines().any(|variable| variable == wanted)
         };
-        let found = running.lines().find(is_of);
-        found.unwrap_or_else(|| panic!("no container of {agent} among:\n{running}")).to_owned()
+        running.lines().find(is_of).map(str::to_owned)
+    }
+
+    /// Kills the processes in a container whose command line has a match of this pattern. The pattern must not match
+    /// itself, as `[A]gent` does not.
+    pub fn kill(&self, container: &str, pattern: &str) {
+        let script = format!(
+            "for process in /proc/[0-9]*; do if tr '\\0' ' ' < $process/cmdline 2>/dev/null | grep -q '{pattern}'; \
+             then kill -KILL ${{process#/proc/}} && echo killed; fi; done; true"
+        );
+        let killed = self.inside(container, &script);
+        assert!(killed.contains("killed"), "nothing in the container matches {pattern}");
     }
 
     /// Runs a shell command in a container as root, and gives what it printed.
@@ -82,94 +96,17 @@ impl Engine {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    /// A registry of its own, open to everybody or to one user with a password.
-    pub fn registry(&self, login: Option<(&str, &str)>) -> Registry {
-        Registry::start(&self.folder.path().join(format!("registry-{}", login.is_some())), login)
+    /// A registry with nothing in it, open to everybody.
+    pub fn registry(&self) -> Registry {
+        Registry::start(&self.folder.path().join("registry"), None)
     }
 
-    /// Pushes an image to a registry, under a name there, and gives the full name.
-    pub fn push(&self, image: &str, registry: &Registry, name: &str) -> String {
-        let full = format!("{}/{name}", registry.server());
+    /// Pushes an image to a registry that is open to everybody, under a name there.
+    pub fn push(&self, image: &str, registry: &Registry, name: &str) {
+        let full = registry.image(name);
         self.docker(&["tag", image, &full]);
-        if let Some((user, password)) = &registry.login {
-            self.docker(&["login", "--username", user, "--password", password, registry.server()]);
-        }
         self.docker(&["push", "--quiet", &full]);
         // What the emulator starts must come from the registry.
         self.docker(&["rmi", &full]);
-        full
     }
-}
-
-/// Debian's `docker-registry`. It ends with this.
-#[derive(Debug)]
-pub struct Registry {
-    child: Child,
-    server: String,
-    login: Option<(String, String)>,
-}
-
-impl Registry {
-    fn start(folder: &Path, login: Option<(&str, &str)>) -> Self {
-        std::fs::create_dir_all(folder).expect("a folder");
-        // Whoever takes the port in between makes the start fail, which is said.
-        let port =
-            TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
-        let server = format!("127.0.0.1:{port}");
-        let authentication = login.map_or_else(String::new, |(user, password)| {
-            let file = password_file(folder, user, password);
-            format!("auth:\n  htpasswd:\n    realm: tests\n    path: {}\n", file.display())
-        });
-        let configuration = format!(
-            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {server}\n\
-             {authentication}",
-            folder.join("data").display()
-        );
-        let file = folder.join("config.yml");
-        std::fs::write(&file, configuration).expect("a file");
-        let program = std::env::var_os("DOCKER_REGISTRY").unwrap_or_else(|| "docker-registry".into());
-        let child = Command::new(program)
-            .arg("serve")
-            .arg(&file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("docker-registry starts: apt-get install docker-registry");
-        let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
-        let mut registry = Self { child, server, login };
-        registry.wait();
-        registry
-    }
-
-    /// Its host and port.
-    pub fn server(&self) -> &str {
-        &self.server
-    }
-
-    /// Connects until somebody listens.
-    fn wait(&mut self) {
-        while std::net::TcpStream::connect(&self.server).is_err() {
-            let ended = self.child.try_wait().expect("its state");
-            assert!(ended.is_none(), "docker-registry ended: {ended:?}");
-            std::thread::yield_now();
-        }
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A file of users as the registry reads it, made by Apache's own tool.
-fn password_file(folder: &Path, user: &str, password: &str) -> PathBuf {
-    let made = Command::new("htpasswd").args(["-Bbn", user, password]).output();
-    let made = made.expect("htpasswd runs: apt-get install apache2-utils");
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let file = folder.join("users");
-    std::fs::write(&file, made.stdout).expect("a file");
-    file
 }

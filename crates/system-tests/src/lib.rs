@@ -14,13 +14,15 @@ mod inside;
 mod invocation;
 mod life;
 mod programs;
+mod registry;
 mod rights;
 mod troubleshooting;
 mod world;
 
-pub use engine::{Engine, Registry};
+pub use engine::Engine;
 pub use inside::{Gate, has_ended, is_alive, signal};
 pub use invocation::{Invocation, Printed, Started};
 pub use life::Life;
+pub use registry::Registry;
 pub use troubleshooting::rows;
 pub use world::{AGENT_IMAGE, World};

@@ -48,6 +48,18 @@ impl World {
         id
     }
 
+    /// Gives a user-assigned managed identity a built-in role over something.
+    pub fn assign(&self, identity: &str, role_name: &str, scope: &str) {
+        self.emulator().change(|state| {
+            let known = state.arm.user_assigned_identities.get(&identity.to_ascii_lowercase());
+            let principal = known.expect("an identity").identity.principal_id;
+            let mut roles = state.arm.role_definitions.iter();
+            let role = roles.find(|role| role.role_name == role_name).expect("a role").name.clone();
+            let (name, scope) = (Uuid::new_v4().to_string(), scope.to_owned());
+            state.arm.role_assignments.push(RoleAssignment { name, scope, role, principal });
+        });
+    }
+
     /// Lets the managed identity of an agent's container group unregister agents.
     pub async fn identity_joins_organization(&self, agent: &str) {
         let id = self.identity_of(agent).await;

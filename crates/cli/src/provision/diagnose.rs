@@ -179,7 +179,10 @@ fn image_trouble(evidence: &Evidence<'_>, events: &[Event]) -> Option<Cause> {
             format!("the registry of {image} refuses anonymous pulls for now, because there were too many."),
             "log in to the registry (--registry-user), or keep the image in a registry of your own.",
         )
-    } else if has(text, &["unauthorized", "authentication required", "denied", "forbidden", "401", "403"]) {
+    } else if has(
+        text,
+        &["unauthorized", "authentication required", "no basic auth", "denied", "forbidden", "401", "403"],
+    ) {
         cause(
             Blame::User,
             format!("the registry does not let the container group pull {image}."),

@@ -15,6 +15,7 @@ mod operations;
 mod providers;
 mod refusal;
 mod regions;
+mod registries;
 mod resource_groups;
 mod roles;
 mod subscriptions;
@@ -26,10 +27,12 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub(crate) use addresses::network_of;
-pub use container_groups::{ContainerGroup, stop_container_group};
+pub use container_groups::{ContainerGroup, Phase, stop_container_group};
 pub use identities::{GroupIdentities, Identity, UserAssignedIdentity};
 pub use networks::{Subnet, VirtualNetwork};
 pub use operations::{Operation, Status};
+pub(crate) use registries::logins;
+pub use registries::{Registry, add as add_registry};
 pub use resource_groups::ResourceGroup;
 pub use roles::{RoleAssignment, RoleDefinition};
 
@@ -105,6 +108,9 @@ pub struct State {
     pub networks: BTreeMap<String, VirtualNetwork>,
     /// User-assigned identities.
     pub user_assigned_identities: BTreeMap<String, UserAssignedIdentity>,
+    /// Registries.
+    #[serde(default)]
+    pub registries: Vec<Registry>,
     /// Roles.
     pub role_definitions: Vec<RoleDefinition>,
     /// Who has which role, over what.
@@ -157,6 +163,7 @@ impl State {
             departed: Vec::new(),
             networks: BTreeMap::from([(network.id.to_ascii_lowercase(), network)]),
             user_assigned_identities: BTreeMap::new(),
+            registries: Vec::new(),
             role_definitions: roles::built_in(),
             role_assignments: vec![owner],
             unregistered_providers: Vec::new(),
@@ -190,6 +197,7 @@ pub(crate) fn routes(router: &mut Router) {
     resource_groups::routes(router);
     roles::routes(router);
     identities::routes(router);
+    registries::routes(router);
     networks::routes(router);
     container_groups::routes(router);
 }

@@ -61,6 +61,12 @@ const BUILT_IN: &[(&str, &str, &[&str], &[&str])] = &[
         &[],
     ),
     (
+        "7f951dda-4ed3-4680-a7ca-43fe172d538d",
+        "AcrPull",
+        &["Microsoft.ContainerRegistry/registries/pull/read"],
+        &[],
+    ),
+    (
         "f1a07417-d97a-45cb-824c-7a7467783830",
         "Managed Identity Operator",
         &[
@@ -69,6 +75,13 @@ const BUILT_IN: &[(&str, &str, &[&str], &[&str])] = &[
         ],
         &[],
     ),
+];
+
+/// What a role may be assigned over here.
+const SCOPES: [&str; 3] = [
+    "/subscriptions/{subscription}",
+    "/subscriptions/{subscription}/resourceGroups/{group}",
+    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.ContainerRegistry/registries/{registry}",
 ];
 
 /// The id of `Owner`.
@@ -131,7 +144,7 @@ pub(super) fn forbidden(caller: &Caller, action: &str, scope: &str) -> Refusal {
 }
 
 pub(super) fn routes(router: &mut Router) {
-    for scope in ["/subscriptions/{subscription}", "/subscriptions/{subscription}/resourceGroups/{group}"] {
+    for scope in SCOPES {
         let base = format!("{scope}/providers/Microsoft.Authorization");
         let assignments = format!("{base}/roleAssignments");
         let assignment = format!("{assignments}/{{name}}");
@@ -244,9 +257,13 @@ fn show_assignment(assignment: &RoleAssignment, subscription: &str) -> Value {
 
 /// What a path to an assignment or a list of them is about.
 fn scope(call: &Call) -> String {
-    match call.param("group") {
-        "" => call.subscription(),
-        group => format!("{}/resourceGroups/{group}", call.subscription()),
+    match (call.param("group"), call.param("registry")) {
+        ("", _) => call.subscription(),
+        (group, "") => format!("{}/resourceGroups/{group}", call.subscription()),
+        (group, registry) => format!(
+            "{}/resourceGroups/{group}/providers/Microsoft.ContainerRegistry/registries/{registry}",
+            call.subscription()
+        ),
     }
 }
 

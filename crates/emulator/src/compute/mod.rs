@@ -23,7 +23,8 @@ use uuid::Uuid;
 use kept_output::KeptOutput;
 use log_buffer::LogBuffer;
 pub(crate) use specification::{
-    ContainerSpecification, GroupNetwork, GroupSpecification, JoinedNetwork, Mount, RegistryLogin, Volume,
+    ContainerSpecification, GroupNetwork, GroupSpecification, JoinedNetwork, Login, Mount, RegistryLogin,
+    Volume,
 };
 
 use crate::arm::container_groups::{self, Report};
@@ -249,7 +250,8 @@ fn specification(emulator: &Emulator, key: Uuid) -> Option<GroupSpecification> {
             Engine::Process(_) => format!("{}/identity/{}", emulator.identity_url, group.identity_token),
         };
         let network = arm::network_of(state, group);
-        let mut specification = container_groups::specification(group, &host, network);
+        let logins = arm::logins(state, group);
+        let mut specification = container_groups::specification(group, &host, network, logins);
         if let Some(words) = misbehaviour(&state.faults, &group.name) {
             for container in &mut specification.containers {
                 container.environment.push((MISBEHAVE.to_owned(), words.clone()));

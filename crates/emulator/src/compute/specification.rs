@@ -38,14 +38,27 @@ pub(crate) struct JoinedNetwork {
     pub(crate) address: std::net::IpAddr,
 }
 
-/// A user of a registry.
+/// A registry, and how one gets in.
 pub(crate) struct RegistryLogin {
-    /// The registry's host.
+    /// The registry's host, as images name it.
     pub(crate) server: String,
-    /// The name.
-    pub(crate) user: String,
-    /// The password.
-    pub(crate) password: String,
+    /// Where it really is: the same, but for registries of Azure.
+    pub(crate) behind: String,
+    /// As whom.
+    pub(crate) login: Login,
+}
+
+/// As whom images are fetched.
+pub(crate) enum Login {
+    /// As a user of the registry.
+    Password {
+        /// The name.
+        user: String,
+        /// The password.
+        password: String,
+    },
+    /// The registry lets nobody in, and says this.
+    Refused(String),
 }
 
 /// A container to run.

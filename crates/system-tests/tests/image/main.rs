@@ -3,7 +3,10 @@
 //!
 //! The tests wait for `docker` while the emulator in their process works on, so they have threads for it.
 
+mod azure;
+mod groups;
 mod hostile;
+mod limits;
 mod network;
 mod once;
 mod registry;

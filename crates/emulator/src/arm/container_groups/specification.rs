@@ -16,6 +16,7 @@ pub(crate) fn specification(
     group: &ContainerGroup,
     identity_host: &str,
     network: GroupNetwork,
+    registry_logins: Vec<RegistryLogin>,
 ) -> GroupSpecification {
     let list = |name: &str| group.properties[name].as_array().map(Vec::as_slice).unwrap_or_default();
     let host = (!group.identities.is_empty()).then_some(identity_host);
@@ -32,7 +33,7 @@ pub(crate) fn specification(
             .collect(),
         volumes: list("volumes").iter().map(volume).collect(),
         network,
-        registry_logins: list("imageRegistryCredentials").iter().filter_map(registry_login).collect(),
+        registry_logins,
     }
 }
 
@@ -65,12 +66,6 @@ fn container_specification(container: &Value, identity_host: Option<&str>) -> Co
             })
             .collect(),
     }
-}
-
-/// A user and a password. An identity that pulls is a matter of the registry, which is not Azure's here.
-fn registry_login(credential: &Value) -> Option<RegistryLogin> {
-    let text = |name: &str| credential[name].as_str().map(str::to_owned);
-    Some(RegistryLogin { server: text("server")?, user: text("username")?, password: text("password")? })
 }
 
 /// Shares and repositories are empty folders here: the emulator has neither.

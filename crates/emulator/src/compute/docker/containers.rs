@@ -12,7 +12,7 @@ use bollard::query_parameters::{
 };
 use futures_util::StreamExt as _;
 
-use super::{Engine, container_name};
+use super::{Engine, container_name, images};
 use crate::Emulator;
 use crate::arm::container_groups::Report;
 use crate::compute::{ContainerSpecification, GroupSpecification, LogBuffer, report};
@@ -81,7 +81,7 @@ fn create_body(
     let whole = |amount: f64| amount.round() as i64;
     let has_command = !container.command.is_empty();
     ContainerCreateBody {
-        image: Some(container.image.clone()),
+        image: Some(images::on_engine(&container.image, &group.registry_logins)),
         // A command replaces the image's entry point and its arguments.
         entrypoint: has_command.then(|| container.command.clone()),
         cmd: has_command.then(Vec::new),
