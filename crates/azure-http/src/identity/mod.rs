@@ -23,7 +23,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 pub use assertion::TokenFile;
-pub use managed::{IdentityId, METADATA_ENDPOINT, managed_identity};
+pub use managed::{IdentityId, METADATA_ENDPOINT, managed_identity, windows_container_identity};
 pub use principal::{ServicePrincipal, client_certificate, client_secret, federated};
 
 use crate::{Dialect, HttpError, Method, Pipeline, Request};
