@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use redact::Secret;
-use reqwest::header::HeaderValue;
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use url::Url;
 
@@ -20,6 +20,8 @@ pub enum Auth {
     Basic(Secret),
     /// With a token that is at hand: a pipeline's `System.AccessToken`.
     Bearer(Secret),
+    /// With what the platform gave a Windows container to ask its own endpoint for tokens.
+    ContainerHeader(Secret),
     /// With an Entra ID token for `scope`, fetched when it is needed and kept until shortly before it expires.
     Entra {
         /// Who asks for the token.
@@ -35,6 +37,7 @@ impl fmt::Debug for Auth {
             Self::None => "None",
             Self::Basic(_) => "Basic",
             Self::Bearer(_) => "Bearer",
+            Self::ContainerHeader(_) => "ContainerHeader",
             Self::Entra { .. } => "Entra",
         })
     }
@@ -44,27 +47,31 @@ impl fmt::Debug for Auth {
 pub(crate) enum Token {
     Basic(Secret),
     Bearer(Secret),
+    ContainerHeader(Secret),
 }
 
 impl Token {
     pub(crate) fn secret(&self) -> &Secret {
         match self {
-            Self::Basic(secret) | Self::Bearer(secret) => secret,
+            Self::Basic(secret) | Self::Bearer(secret) | Self::ContainerHeader(secret) => secret,
         }
     }
 
-    /// The `Authorization` header, marked so that nothing below prints it.
-    pub(crate) fn header(&self) -> Result<HeaderValue, HttpError> {
-        let text = match self {
-            Self::Basic(secret) => format!("Basic {}", STANDARD.encode(format!(":{}", secret.expose()))),
-            Self::Bearer(secret) => format!("Bearer {}", secret.expose()),
+    /// The header that it goes out in, its value marked so that nothing below prints it.
+    pub(crate) fn header(&self) -> Result<(HeaderName, HeaderValue), HttpError> {
+        let (name, text) = match self {
+            Self::Basic(secret) => {
+                (AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!(":{}", secret.expose()))))
+            }
+            Self::Bearer(secret) => (AUTHORIZATION, format!("Bearer {}", secret.expose())),
+            Self::ContainerHeader(secret) => (HeaderName::from_static("secret"), secret.expose().to_owned()),
         };
         let mut value = HeaderValue::from_str(&text).map_err(|_| HttpError::Settings {
             what: "the token".to_owned(),
             detail: "it holds characters that no token has, perhaps a line end in the middle".to_owned(),
         })?;
         value.set_sensitive(true);
-        Ok(value)
+        Ok((name, value))
     }
 }
 
@@ -75,6 +82,7 @@ impl Auth {
             Self::None => None,
             Self::Basic(secret) => Some(Token::Basic(secret.clone())),
             Self::Bearer(secret) => Some(Token::Bearer(secret.clone())),
+            Self::ContainerHeader(secret) => Some(Token::ContainerHeader(secret.clone())),
             Self::Entra { credential, scope } => Some(Token::Bearer(credential.token(scope).await?)),
         })
     }
@@ -98,7 +106,9 @@ impl Auth {
             Some(url::Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        if matches!(self, Self::None) || url.scheme() == "https" || loopback {
+        // The platform itself names the address that a container's header goes to, on the same machine.
+        let is_local = loopback || matches!(self, Self::None | Self::ContainerHeader(_));
+        if is_local || url.scheme() == "https" {
             return Ok(());
         }
         Err(HttpError::Settings {

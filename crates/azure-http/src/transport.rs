@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, HeaderName, HeaderValue};
 use reqwest::{Client, redirect};
 
 use crate::authentication::Token;
@@ -124,7 +124,8 @@ fn build(
             .insert(HeaderName::from_static("x-tfs-fedauthredirect"), HeaderValue::from_static("Suppress"));
     }
     if let Some(token) = token {
-        headers.insert(AUTHORIZATION, token.header()?);
+        let (name, value) = token.header()?;
+        headers.insert(name, value);
     }
     *built.body_mut() = request.body.clone().or_else(|| empty_body(request.method)).map(Into::into);
     if matches!(target, Target::Memory) {

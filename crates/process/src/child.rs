@@ -1,6 +1,6 @@
 //! A started program: how it ended, and how to make it end.
 
-use std::{fmt, process::ExitStatus, time::Duration};
+use std::{fmt, time::Duration};
 
 use tokio::{sync::watch, time};
 
@@ -11,7 +11,7 @@ use crate::platform;
 pub enum Exit {
     /// By itself, with this code.
     Code(i32),
-    /// Killed by the signal of this number.
+    /// Killed by the signal of this number. On Windows: 9, killed by us; 2, by a console event that it did not handle.
     Signal(i32),
 }
 
@@ -31,11 +31,18 @@ impl fmt::Display for Exit {
     }
 }
 
-impl From<ExitStatus> for Exit {
-    fn from(status: ExitStatus) -> Self {
-        match (status.code(), platform::signal_of(status)) {
-            (Some(code), _) => Self::Code(code),
-            (None, number) => Self::Signal(number.unwrap_or_default()),
+/// What Windows gives as the exit code of a process that a console event has ended: `STATUS_CONTROL_C_EXIT`.
+#[cfg(any(windows, test))]
+const ENDED_BY_CONSOLE: i32 = 0xc000_013a_u32.cast_signed();
+
+#[cfg(any(windows, test))]
+impl Exit {
+    /// Windows has no signals, and a process that we killed has the exit code 0: in the words of the systems that have.
+    pub(crate) fn of_windows(code: i32, killed: bool) -> Self {
+        match code {
+            _ if killed => Self::Signal(9),
+            ENDED_BY_CONSOLE => Self::Signal(2),
+            code => Self::Code(code),
         }
     }
 }
@@ -43,11 +50,11 @@ impl From<ExitStatus> for Exit {
 /// What a process can be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// As Ctrl-C does: SIGINT.
+    /// As Ctrl-C does: SIGINT; on Windows Ctrl-Break.
     Interrupt,
-    /// The usual request to end: SIGTERM.
+    /// The usual request to end: SIGTERM; on Windows Ctrl-Break too.
     Terminate,
-    /// Ends it at once: SIGKILL.
+    /// Ends it at once: SIGKILL; on Windows with everything that came from it.
     Kill,
 }
 
@@ -56,7 +63,7 @@ pub enum Signal {
 pub enum Reach {
     /// The process alone. For programs that look after their own children.
     Process,
-    /// Its process group.
+    /// Its process group. On Windows always that.
     Group,
 }
 
@@ -74,7 +81,8 @@ impl Child {
         let id = started.id().expect("a process that nobody has waited for has an id");
         let (publish, exit) = watch::channel(None);
         tokio::spawn(async move {
-            let ended = started.wait().await.map_or(Exit::Code(-1), Exit::from);
+            let ended = started.wait().await;
+            let ended = ended.map_or(Exit::Code(-1), |status| platform::exit_of(id, status));
             platform::reaper::forget(id);
             publish.send_replace(Some(ended));
         });
@@ -121,6 +129,26 @@ impl Child {
         match ended {
             Ok(exit) => exit,
             Err(_) => self.wait().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+
+    #[test]
+    fn on_windows_a_kill_and_a_console_event_are_told_from_exit_codes() {
+        let cases = [
+            (0, false, Exit::Code(0)),
+            (4, false, Exit::Code(4)),
+            (-1, false, Exit::Code(-1)),
+            (-1_073_741_510, false, Exit::Signal(2)),
+            (0, true, Exit::Signal(9)),
+            (-1_073_741_510, true, Exit::Signal(9)),
+        ];
+        for (code, killed, expected) in cases {
+            assert_eq!(Exit::of_windows(code, killed), expected, "{code} {killed}");
         }
     }
 }

@@ -16,12 +16,20 @@ mod output;
 #[cfg(unix)]
 #[path = "unix/mod.rs"]
 mod platform;
+#[cfg(windows)]
+#[path = "windows/mod.rs"]
+mod platform;
 
 pub use child::{Child, Exit, Reach, Signal};
 pub use command::{Command, SpawnError};
 pub use output::{LINE_BYTES_MAX, Line, Lines, Stream};
-pub use platform::handover;
-pub use platform::hardening::{close_inherited_files, forbid_inspection, set_process_name};
+// Windows replaces no process by another, lets a child inherit nothing that is not meant for it, and keeps no process
+// from reading another one of the same user.
 pub use platform::reaper::Reaper;
 pub use platform::tree::kill_descendants;
 pub use platform::users::{User, is_superuser};
+#[cfg(unix)]
+pub use platform::{
+    handover,
+    hardening::{close_inherited_files, forbid_inspection, set_process_name},
+};

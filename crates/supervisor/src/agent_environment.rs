@@ -10,6 +10,8 @@ use std::{
 
 use process::User;
 
+use crate::platform::System;
+
 /// Variables with these beginnings were meant for us.
 const OURS: [&str; 2] = ["AZP_", "AZ_"];
 
@@ -20,10 +22,6 @@ const NOT_AGENTS_OWN: [&str; 3] = ["AZP_AGENT_NAME", "AZP_AGENT_PACKAGE_URL", "A
 
 /// Variables that would make the agent speak another language than the one we understand.
 const LANGUAGE: [&str; 3] = ["LC_ALL", "LC_MESSAGES", "LANGUAGE"];
-
-/// Variables that name a bundle of certificates to trust: .NET and OpenSSL, Node, Python, git.
-const CERTIFICATES: [&str; 4] =
-    ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO"];
 
 /// Variables the agent shall not publish as capabilities, where everybody who sees the pool reads them: a proxy's
 /// address may hold a password.
@@ -38,22 +36,29 @@ const UNPUBLISHED: [&str; 8] = [
     "NODE_EXTRA_CA_CERTS",
 ];
 
-/// Where programs are looked for if the image does not say.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/// By these the platform lets Windows containers ask for a token of the group's identity (elsewhere its endpoint has one
+/// address for all, and asks for no secret). Whoever has both can delete the container group.
+const IDENTITY: [&str; 2] = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"];
 
 /// The agent's environment, made from the container's. `user` is who the agent runs as, if not who we are;
 /// `certificates` is the bundle to trust, if not the system's.
 pub fn agent_environment(
+    system: System,
     container: &BTreeMap<OsString, OsString>,
     user: Option<&User>,
     certificates: Option<&Path>,
 ) -> BTreeMap<OsString, OsString> {
     let mut environment: BTreeMap<OsString, OsString> = container
         .iter()
-        .filter(|(name, _)| !is_ours(name) && !LANGUAGE.iter().any(|language| *name == *language))
+        .filter(|(name, _)| {
+            let name = system.variable(name);
+            !is_ours(&name) && !LANGUAGE.iter().any(|language| name == *language)
+        })
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    environment.entry("PATH".into()).or_insert_with(|| PATH.into());
+    if let Some(path) = system.search_path() {
+        environment.entry("PATH".into()).or_insert_with(|| path.into());
+    }
     environment.insert("LANG".into(), "C.UTF-8".into());
     if let Some(user) = user {
         environment.insert("HOME".into(), user.home.clone().into());
@@ -61,7 +66,8 @@ pub fn agent_environment(
         environment.insert("LOGNAME".into(), user.name.clone().into());
     }
     if let Some(bundle) = certificates {
-        environment.extend(CERTIFICATES.map(|name| (name.into(), bundle.into())));
+        let names = system.certificate_variables();
+        environment.extend(names.iter().map(|name| (name.into(), bundle.into())));
     }
     let already = environment.get(OsStr::new("VSO_AGENT_IGNORE")).and_then(|value| value.to_str());
     let ignored: Vec<&str> = already.into_iter().chain(UNPUBLISHED).collect();
@@ -70,11 +76,12 @@ pub fn agent_environment(
     environment
 }
 
-fn is_ours(name: &OsStr) -> bool {
+/// Whether a variable was meant for us, or is one that the job shall not have.
+pub(crate) fn is_ours(name: &OsStr) -> bool {
     // The names of ours are ASCII, so a replaced character cannot make one.
     let name = name.to_string_lossy();
     let agents_own = name.starts_with(AGENTS_OWN) && !NOT_AGENTS_OWN.contains(&&*name);
-    OURS.iter().any(|prefix| name.starts_with(prefix)) && !agents_own
+    OURS.iter().any(|prefix| name.starts_with(prefix)) && !agents_own || IDENTITY.contains(&&*name)
 }
 
 #[cfg(test)]
@@ -84,7 +91,11 @@ mod tests {
     fn of(container: &[(&str, &str)], certificates: Option<&Path>) -> BTreeMap<String, String> {
         let container = container.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
         let agent = User { name: "agent".into(), uid: 1000, gid: 1000, home: "/home/agent".into() };
-        agent_environment(&container, Some(&agent), certificates)
+        texts(agent_environment(System::Unix, &container, Some(&agent), certificates))
+    }
+
+    fn texts(environment: BTreeMap<OsString, OsString>) -> BTreeMap<String, String> {
+        environment
             .into_iter()
             .map(|(name, value)| (name.into_string().unwrap(), value.into_string().unwrap()))
             .collect()
@@ -99,6 +110,8 @@ mod tests {
                 ("AZ_ACI_NAME", "n"),
                 ("AZP_AGENT_NAME", "n"),
                 ("AZP_AGENT_DOWNGRADE_DISABLED", "true"),
+                ("IDENTITY_ENDPOINT", "http://169.254.0.1"),
+                ("IDENTITY_HEADER", "s"),
                 ("JAVA_HOME", "/java"),
                 ("AZURE_CONFIG_DIR", "/azure"),
                 ("LC_ALL", "de_DE"),
@@ -128,9 +141,25 @@ mod tests {
     #[test]
     fn everything_that_reads_certificates_is_pointed_at_the_bundle() {
         let environment = of(&[("VSO_AGENT_IGNORE", "MINE")], Some(Path::new("/azp/ca.pem")));
-        for name in CERTIFICATES {
+        for name in ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO"] {
             assert_eq!(environment[name], "/azp/ca.pem", "{name}");
         }
         assert!(environment["VSO_AGENT_IGNORE"].starts_with("MINE,HTTP_PROXY,"));
+    }
+
+    #[test]
+    fn on_windows_ours_are_found_in_either_case_and_the_system_is_as_it_was() {
+        let container = [
+            ("Azp_Token", "s"),
+            ("identity_header", "s"),
+            ("Identity_Endpoint", "http://169.254.128.1"),
+            ("Path", r"C:\Windows"),
+            ("SystemRoot", r"C:\Windows"),
+        ];
+        let container = container.map(|(name, value)| (name.into(), value.into())).into();
+        let bundle = Some(Path::new(r"C:\azp\ca.pem"));
+        let environment = texts(agent_environment(System::Windows, &container, None, bundle));
+        let names: Vec<&str> = environment.keys().map(String::as_str).collect();
+        assert_eq!(names, ["LANG", "NODE_EXTRA_CA_CERTS", "Path", "SystemRoot", "VSO_AGENT_IGNORE"]);
     }
 }

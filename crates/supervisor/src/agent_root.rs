@@ -1,15 +1,17 @@
 //! The agent's folder: its registration files, whose it is, and whether it was used.
 
 use std::{
-    fs, io,
-    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, lchown},
+    fs,
     path::{Path, PathBuf},
 };
 
 use process::User;
 use serde_json::Value;
 
-use crate::settings::{AgentKey, JitConfiguration};
+use crate::{
+    platform::{self, System},
+    settings::{AgentKey, JitConfiguration},
+};
 
 /// The setting that tells the agent where to announce its job.
 const NOTIFICATION_SETTING: &str = "notificationSocketAddress";
@@ -41,7 +43,7 @@ impl AgentRoot {
 
     /// The agent program.
     pub fn listener(&self) -> PathBuf {
-        self.path().join("bin").join("Agent.Listener")
+        self.path().join("bin").join(System::CURRENT.listener())
     }
 
     /// The agent's diagnostic logs.
@@ -56,7 +58,7 @@ impl AgentRoot {
 
     /// Where the package is downloaded to.
     pub fn package(&self) -> PathBuf {
-        self.home.join("agent-package.tar.gz")
+        self.home.join("agent-package")
     }
 
     fn markers(&self) -> impl Iterator<Item = PathBuf> {
@@ -70,9 +72,9 @@ impl AgentRoot {
 
     /// From now on, an agent was started here.
     pub fn mark_used(&self) -> Result<(), String> {
-        if let Some(lasting) = self.lasting.as_ref().filter(|_| process::is_superuser()) {
+        if let Some(lasting) = &self.lasting {
             // Everybody may write in such a folder, and so remove what is in it.
-            fs::set_permissions(lasting, fs::Permissions::from_mode(0o700))
+            platform::close_to_job(lasting)
                 .map_err(|error| format!("{} cannot be closed to the job ({error})", lasting.display()))?;
         }
         for marker in self.markers() {
@@ -91,7 +93,7 @@ impl AgentRoot {
                 _ => text.expose().to_owned(),
             };
             let path = self.path().join(name);
-            write_private(&path, &text)
+            platform::write_private(&path, &text)
                 .map_err(|error| format!("{} cannot be written ({error})", path.display()))?;
         }
         Ok(())
@@ -111,7 +113,7 @@ impl AgentRoot {
         let work = given.or_else(|| member(settings.as_ref()?, "workFolder")?.as_str());
         let Some(work) = work.map(Path::new).filter(|work| work.is_absolute()) else { return Ok(()) };
         let made = fs::create_dir_all(work).and_then(|()| match user {
-            Some(user) => lchown(work, Some(user.uid), Some(user.gid)),
+            Some(user) => platform::give_one(work, user),
             None => Ok(()),
         });
         made.map_err(|error| {
@@ -119,43 +121,12 @@ impl AgentRoot {
         })
     }
 
-    /// Gives the agent's folder to the user it runs as. A folder that is that user's already is left alone, because
-    /// changing thousands of files that come from an image copies each of them.
+    /// Gives the agent's folder to the user it runs as.
     pub fn give_to(&self, user: &User) -> Result<(), String> {
         let root = self.path();
-        let all = fs::metadata(&root).is_ok_and(|metadata| metadata.uid() != user.uid);
-        let result = if all { give_tree(&root, user) } else { give_files(&root, user) };
-        result.map_err(|error| format!("{} cannot be given to user {} ({error})", root.display(), user.name))
+        platform::give_all(&root, user)
+            .map_err(|error| format!("{} cannot be given to user {} ({error})", root.display(), user.name))
     }
-}
-
-fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    use io::Write as _;
-    // Its mode is set before anything is in it.
-    let mut file = fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
-    file.set_permissions(fs::Permissions::from_mode(0o600))?;
-    file.write_all(text.as_bytes())
-}
-
-fn give_tree(path: &Path, user: &User) -> io::Result<()> {
-    lchown(path, Some(user.uid), Some(user.gid))?;
-    if fs::symlink_metadata(path)?.is_dir() {
-        for entry in fs::read_dir(path)? {
-            give_tree(&entry?.path(), user)?;
-        }
-    }
-    Ok(())
-}
-
-/// Only the files that lie directly in the folder: those are what we write.
-fn give_files(root: &Path, user: &User) -> io::Result<()> {
-    for entry in fs::read_dir(root)? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() {
-            lchown(entry.path(), Some(user.uid), Some(user.gid))?;
-        }
-    }
-    Ok(())
 }
 
 /// The agent's settings with our address for its notifications in them. Their names are written in either case.
@@ -213,17 +184,6 @@ mod tests {
             fs::write(root.path().join(".agent"), settings).unwrap();
             assert_eq!(root.registered(), Some(AgentKey { pool: 3, agent: 17 }));
         }
-    }
-
-    #[test]
-    fn registration_files_are_private_even_if_they_were_not() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        fs::write(&path, "old and longer").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        write_private(&path, "new").unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "new");
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use url::Url;
 use crate::{
     assertion::TokenRequest,
     machine::Answer,
-    settings::{AgentKey, ContainerGroup, Identity, Settings},
+    settings::{AgentKey, ContainerGroup, Identity, IdentityEndpoint, Settings},
 };
 
 /// Version of the Azure DevOps API.
@@ -44,7 +44,7 @@ pub struct Azure {
     token: Option<Secret>,
     cloud: String,
     identity: Option<Identity>,
-    identity_endpoint: Option<String>,
+    identity_endpoint: IdentityEndpoint,
     group: Option<ContainerGroup>,
     resolved: OnceCell<(Cloud, Credential)>,
 }
@@ -214,10 +214,16 @@ impl Azure {
         if let Ok(token) = tokio::time::timeout(TOKEN, credential.token(scope)).await {
             return token.map(drop);
         }
-        let endpoint = self.identity_endpoint.as_deref().unwrap_or(METADATA_ENDPOINT);
-        let host = address(endpoint)?.host_str().unwrap_or_default().to_owned();
+        let host = self.identity_address()?.host_str().unwrap_or_default().to_owned();
         let detail = format!("no token within {} s", TOKEN.as_secs());
         Err(HttpError::Refused { host: format!("the managed identity endpoint ({host})"), detail })
+    }
+
+    fn identity_address(&self) -> Result<Url, HttpError> {
+        address(match &self.identity_endpoint {
+            IdentityEndpoint::Metadata(given) => given.as_deref().unwrap_or(METADATA_ENDPOINT),
+            IdentityEndpoint::WindowsContainer { address, .. } => address,
+        })
     }
 
     /// A token for `scope`, or for Resource Manager.
@@ -243,8 +249,13 @@ impl Azure {
                 identity::client_secret(&self.pipeline, cloud, principal, key.clone())
             }
             Some(Identity::Managed(id)) => {
-                let endpoint = address(self.identity_endpoint.as_deref().unwrap_or(METADATA_ENDPOINT))?;
-                Ok(identity::managed_identity(&self.pipeline, IdentityId::parse(id), endpoint))
+                let (id, endpoint) = (IdentityId::parse(id), self.identity_address()?);
+                Ok(match &self.identity_endpoint {
+                    IdentityEndpoint::Metadata(_) => identity::managed_identity(&self.pipeline, id, endpoint),
+                    IdentityEndpoint::WindowsContainer { header, .. } => {
+                        identity::windows_container_identity(&self.pipeline, id, endpoint, header.clone())
+                    }
+                })
             }
             None => Err(HttpError::Settings {
                 what: "the identity to take down with".to_owned(),

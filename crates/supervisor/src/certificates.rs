@@ -22,9 +22,30 @@ pub fn write_bundle(extra: &[u8], configured: Option<&Path>, path: &Path) -> Res
         .map_err(|error| format!("{} cannot be written ({error}): AZP_HOME must be writable", path.display()))
 }
 
+/// The certificates of a bundle, each with its first and last line. What stands between them is comment.
+#[cfg(any(windows, test))]
+pub(crate) fn split(pem: &[u8]) -> Vec<String> {
+    const FIRST: &str = "-----BEGIN CERTIFICATE-----";
+    const LAST: &str = "-----END CERTIFICATE-----";
+    let text = String::from_utf8_lossy(pem);
+    let bodies = text.split(FIRST).skip(1).filter_map(|rest| Some(rest.split_once(LAST)?.0));
+    bodies.map(|body| format!("{FIRST}{body}{LAST}\n")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bundle_is_split_into_its_certificates() {
+        let pem = b"# one\n-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n# two\r\n\
+            -----BEGIN CERTIFICATE-----\r\nBB\r\n-----END CERTIFICATE-----\r\n-----BEGIN CERTIFICATE-----\nhalf";
+        let expected = [
+            "-----BEGIN CERTIFICATE-----\nAA\n-----END CERTIFICATE-----\n",
+            "-----BEGIN CERTIFICATE-----\r\nBB\r\n-----END CERTIFICATE-----\n",
+        ];
+        assert_eq!(split(pem), expected);
+    }
 
     #[test]
     fn the_bundle_holds_the_systems_and_ours() {

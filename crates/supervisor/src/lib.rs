@@ -17,6 +17,7 @@ pub mod machine;
 pub mod notification;
 pub mod outcome;
 pub mod package;
+pub mod platform;
 pub mod settings;
 pub mod shell;
 pub mod start;

@@ -37,21 +37,6 @@ fn parse(package: &Value) -> Option<Package> {
     })
 }
 
-/// The service's name for packages that run here. `exists` tells whether a file is there: Linux systems with another C
-/// library (Alpine) have packages of their own.
-pub fn platform(architecture: &str, exists: impl Fn(&str) -> bool) -> Option<&'static str> {
-    let (glibc, musl, platform, musl_platform) = match architecture {
-        "x86_64" => {
-            ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-musl-x86_64.so.1", "linux-x64", "linux-musl-x64")
-        }
-        "aarch64" => {
-            ("/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-aarch64.so.1", "linux-arm64", "linux-musl-arm64")
-        }
-        _ => return None,
-    };
-    Some(if exists(musl) && !exists(glibc) { musl_platform } else { platform })
-}
-
 /// A package being downloaded: goes to a file, and through the hash on its way.
 pub struct Download {
     path: PathBuf,
@@ -92,9 +77,18 @@ impl Download {
     }
 }
 
-/// Entries that would land outside of `root` are refused by the unpacking itself.
+/// Packages are compressed tar files; those for Windows are zip files.
 fn unpack(path: &Path, root: &Path) -> io::Result<()> {
     fs::create_dir_all(root)?;
+    #[cfg(any(windows, test))]
+    if is_zip(path)? {
+        return unpack_zip(path, root);
+    }
+    unpack_tar(path, root)
+}
+
+/// Entries that would land outside of `root` are refused by the unpacking itself.
+fn unpack_tar(path: &Path, root: &Path) -> io::Result<()> {
     let mut archive = tar::Archive::new(GzDecoder::new(io::BufReader::new(File::open(path)?)));
     archive.set_preserve_permissions(true);
     archive.set_preserve_mtime(false);
@@ -102,8 +96,41 @@ fn unpack(path: &Path, root: &Path) -> io::Result<()> {
         let mut entry = entry?;
         if !entry.unpack_in(root)? {
             let name = entry.path()?.display().to_string();
-            return Err(io::Error::other(format!("{name} would land outside")));
+            return Err(lands_outside(&name));
         }
+    }
+    Ok(())
+}
+
+fn lands_outside(name: &str) -> io::Error {
+    io::Error::other(format!("{name} would land outside"))
+}
+
+#[cfg(any(windows, test))]
+fn is_zip(path: &Path) -> io::Result<bool> {
+    use io::Read as _;
+    let mut start = Vec::new();
+    File::open(path)?.take(4).read_to_end(&mut start)?;
+    Ok(start == *b"PK\x03\x04")
+}
+
+#[cfg(any(windows, test))]
+fn unpack_zip(path: &Path, root: &Path) -> io::Result<()> {
+    let mut archive = zip::ZipArchive::new(io::BufReader::new(File::open(path)?))?;
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index)?;
+        let Some(name) = entry.enclosed_name() else {
+            return Err(lands_outside(&entry.name()?));
+        };
+        let target = root.join(name);
+        if entry.is_dir() {
+            fs::create_dir_all(&target)?;
+            continue;
+        }
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        io::copy(&mut entry, &mut File::create(&target)?)?;
     }
     Ok(())
 }
@@ -140,17 +167,6 @@ mod tests {
         assert_eq!(super::newest(&json!({})), None);
     }
 
-    #[test]
-    fn platforms() {
-        let none = |_: &str| false;
-        let alpine = |path: &str| path == "/lib/ld-musl-x86_64.so.1";
-        assert_eq!(platform("x86_64", none), Some("linux-x64"));
-        assert_eq!(platform("x86_64", alpine), Some("linux-musl-x64"));
-        assert_eq!(platform("x86_64", |_| true), Some("linux-x64"));
-        assert_eq!(platform("aarch64", none), Some("linux-arm64"));
-        assert_eq!(platform("riscv64", none), None);
-    }
-
     /// A package with one entry of this name.
     fn archive(name: &str) -> Vec<u8> {
         let mut header = tar::Header::new_gnu();
@@ -183,6 +199,25 @@ mod tests {
         fetch(&bytes, Some(&hash), folder.path()).unwrap();
         let mode = fs::metadata(folder.path().join("agent/bin/Agent.Listener")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o755);
+    }
+
+    /// A package for Windows with one entry of this name.
+    fn zip_archive(name: &str) -> Vec<u8> {
+        let mut writer = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        writer.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        writer.write_all(b"hi").unwrap();
+        writer.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn a_package_for_windows_is_a_zip_file() {
+        let folder = tempfile::tempdir().unwrap();
+        fetch(&zip_archive("bin/Agent.Listener.exe"), None, folder.path()).unwrap();
+        let program = folder.path().join("agent").join("bin").join("Agent.Listener.exe");
+        assert_eq!(fs::read_to_string(program).unwrap(), "hi");
+        let error = fetch(&zip_archive("../outside"), None, folder.path()).unwrap_err();
+        assert!(error.contains("would land outside"), "{error}");
+        assert!(!folder.path().join("outside").exists());
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub use self::{
     environment::{Environment, SECRETS},
     registration::{AgentKey, JitConfiguration, Registration},
 };
-use crate::{machine::Policy, outcome::GroupEnd};
+use crate::{machine::Policy, outcome::GroupEnd, platform::System};
 
 /// A variable that does not make sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +59,30 @@ pub enum Identity {
     },
 }
 
+/// Where to ask for a managed identity's tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdentityEndpoint {
+    /// Where every machine and container has it, or at this address.
+    Metadata(Option<String>),
+    /// Where a Windows container has it.
+    WindowsContainer {
+        /// Its whole address.
+        address: String,
+        /// What has to come along.
+        header: Secret,
+    },
+}
+
+impl IdentityEndpoint {
+    fn read(system: System, environment: &Environment) -> Result<Self, SettingsError> {
+        let windows = (system, environment.text("IDENTITY_ENDPOINT")?, environment.secret("IDENTITY_HEADER"));
+        if let (System::Windows, Some(address), Some(header)) = windows {
+            return Ok(Self::WindowsContainer { address, header });
+        }
+        Ok(Self::Metadata(environment.text("AZURE_POD_IDENTITY_AUTHORITY_HOST")?))
+    }
+}
+
 /// An agent package that the user names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackageSource {
@@ -84,7 +108,7 @@ pub struct Settings {
     /// With whose rights to take down.
     pub identity: Option<Identity>,
     /// Where to ask for a managed identity's tokens.
-    pub identity_endpoint: Option<String>,
+    pub identity_endpoint: IdentityEndpoint,
     /// A PEM bundle to trust besides the system's.
     pub ca_pem: Option<Vec<u8>>,
     /// Where the supervisor keeps the agent and its own files.
@@ -109,6 +133,11 @@ struct Times {
 impl Settings {
     /// Reads the environment. `machine` is this machine's name, the default for the agent's.
     pub fn read(environment: &Environment, machine: &str) -> Result<Self, SettingsError> {
+        Self::read_on(System::CURRENT, environment, machine)
+    }
+
+    /// The same for any system.
+    pub fn read_on(system: System, environment: &Environment, machine: &str) -> Result<Self, SettingsError> {
         let token = environment.token()?;
         let registration = Registration::read(environment, token.as_ref(), machine)?;
         Ok(Self {
@@ -118,10 +147,10 @@ impl Settings {
             group: group(environment)?,
             cloud: environment.text("AZ_CLOUD")?.unwrap_or_else(|| "AzureCloud".to_owned()),
             identity: identity(environment)?,
-            identity_endpoint: environment.text("AZURE_POD_IDENTITY_AUTHORITY_HOST")?,
+            identity_endpoint: IdentityEndpoint::read(system, environment)?,
             ca_pem: ca_pem(environment)?,
             state: environment.text("AZP_STATE")?.map(PathBuf::from),
-            home: environment.text("AZP_HOME")?.unwrap_or_else(|| "/azp".to_owned()).into(),
+            home: environment.text("AZP_HOME")?.unwrap_or_else(|| system.home().to_owned()).into(),
             run_as: environment.text("AZP_RUN_AS")?.unwrap_or_else(|| "agent".to_owned()),
             package: package(environment)?,
             times: Times::read(environment)?,
@@ -155,6 +184,9 @@ impl Settings {
         let mut secrets: Vec<Secret> = self.token.iter().cloned().collect();
         if let Some(Identity::ServicePrincipal { key, .. }) = &self.identity {
             secrets.push(key.clone());
+        }
+        if let IdentityEndpoint::WindowsContainer { header, .. } = &self.identity_endpoint {
+            secrets.push(header.clone());
         }
         if let Registration::JustInTime(configuration) = &self.registration {
             secrets.extend(configuration.secrets());
@@ -302,6 +334,30 @@ mod tests {
         let settings = read(&changes).unwrap();
         assert_eq!(settings.identity, Some(Identity::Managed("system".into())));
         assert_eq!(settings.policy().group, GroupEnd::DeletedByUs);
+    }
+
+    #[test]
+    fn defect_06_a_windows_container_deletes_its_group_too() {
+        let mut variables = vec![
+            ("AZP_URL", "https://dev.azure.com/contoso"),
+            ("AZP_TOKEN", "t0ken"),
+            ("AZ_MANAGED_IDENTITY", "system"),
+            ("IDENTITY_ENDPOINT", "http://169.254.128.1/token"),
+            ("Identity_Header", "planted-header"),
+        ];
+        variables.extend(GROUP);
+        let environment = Environment::on(System::Windows, variables);
+        let settings = Settings::read_on(System::Windows, &environment, "machine").unwrap();
+        assert_eq!(settings.policy().group, GroupEnd::DeletedByUs);
+        assert_eq!(settings.home, PathBuf::from(r"C:\azp"));
+        let header = Secret::new("planted-header");
+        let address = "http://169.254.128.1/token".to_owned();
+        assert!(settings.secrets().contains(&header), "it is masked");
+        assert!(!format!("{settings:?}").contains("planted"));
+        assert_eq!(settings.identity_endpoint, IdentityEndpoint::WindowsContainer { address, header });
+        // What Linux images are told by these names is somebody else's.
+        let unix = Settings::read_on(System::Unix, &environment, "machine").unwrap();
+        assert_eq!(unix.identity_endpoint, IdentityEndpoint::Metadata(None));
     }
 
     #[test]

@@ -15,13 +15,7 @@ use std::{
 };
 
 use process::{Child, Command, Exit, Lines, Reach, Reaper, Signal, User};
-use tokio::{
-    io::AsyncReadExt as _,
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-    sync::mpsc,
-    time::Instant,
-};
+use tokio::{io::AsyncReadExt as _, net::TcpListener, sync::mpsc, time::Instant};
 
 use crate::{
     agent_environment::agent_environment,
@@ -33,6 +27,7 @@ use crate::{
     machine::{Answer, Effect, Event, Machine},
     notification::{Notification, Parser},
     outcome::{group_left, last_words},
+    platform::{self, StopSignals, System},
     settings::{AgentKey, Environment, Registration, Settings},
 };
 
@@ -74,26 +69,6 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// SIGTERM from whoever stops the container, SIGINT from a terminal. The first process of a container hears neither
-/// unless it listens.
-struct StopSignals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
-
-impl StopSignals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
 struct Shell {
     settings: Arc<Settings>,
     azure: Arc<Azure>,
@@ -127,7 +102,7 @@ impl Shell {
         let bundle = root.certificates();
         let bundle = settings.ca_pem.is_some().then_some(bundle.as_path());
         Ok(Self {
-            environment: agent_environment(environment.plain(), user.as_ref(), bundle),
+            environment: agent_environment(System::CURRENT, environment.plain(), user.as_ref(), bundle),
             settings: Arc::new(settings),
             azure: Arc::new(azure),
             updates_before: diagnostics::update::ended(&root.diagnostics()),
@@ -297,21 +272,7 @@ impl Shell {
 
 /// Who the agent runs as, if we may choose.
 fn agent_user(settings: &Settings, console: &Console) -> Option<User> {
-    let name = &settings.run_as;
-    let exposed = "the job can read this program's memory and the credentials in it";
-    if !process::is_superuser() {
-        console.say(&format!(
-            "warning: not started as root, so the agent cannot run as another user ({name}): start the container as root"
-        ));
-        return None;
-    }
-    let user = User::find(name).filter(|user| user.uid != 0);
-    if user.is_none() {
-        console.say(&format!(
-            "warning: the agent runs as root, and {exposed}: add a user {name} to the image, or name one in AZP_RUN_AS"
-        ));
-    }
-    user
+    platform::agent_user(&settings.run_as).inspect_err(|why| console.say(&format!("warning: {why}"))).ok()
 }
 
 /// Passes on what the agent prints, tells what of it has a meaning, and then that it has ended.

@@ -1,16 +1,15 @@
 //! From the first instruction to the beginning of the life.
 //!
-//! The program starts twice. The first start finds the secrets in its environment, where they would stay readable in
-//! `/proc/1/environ` for the whole life, and replaces itself by a second one without them. The second reads them from
-//! a file in memory, closes what it inherited, and lives.
+//! On Unix the program starts twice. The first start finds the secrets in its environment, where they would stay
+//! readable in `/proc/1/environ` for the whole life, and replaces itself by a second one without them. The second reads
+//! them from a file in memory, closes what it inherited, and lives.
 
-use std::{collections::BTreeMap, ffi::OsString, fs, os::unix::fs::PermissionsExt, process::ExitCode};
-
-use process::handover;
+use std::{ffi::OsString, fs, path::Path, process::ExitCode};
 
 use crate::{
     console::Console,
     outcome::{GroupEnd, Leftover, Outcome, last_words},
+    platform,
     settings::{Environment, Settings},
     shell,
 };
@@ -25,8 +24,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         arguments.into_iter().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
-        [] => first_start(),
-        [RESUME, number] => number.parse().map_err(|_| usage()).and_then(second_start),
+        [] => platform::begin(Environment::of(std::env::vars_os()), RESUME).and_then(|own| live(&own)),
+        [RESUME, number] => match platform::resume(number) {
+            Ok(Some(environment)) => live(&environment),
+            Ok(None) => Err(usage()),
+            Err(why) => Err(why),
+        },
         ["--version"] => {
             Console::default().forward(concat!("agent-supervisor ", env!("CARGO_PKG_VERSION")));
             Ok(())
@@ -48,39 +51,17 @@ fn usage() -> String {
         .to_owned()
 }
 
-fn first_start() -> Result<(), String> {
-    let environment = Environment::of(std::env::vars_os());
-    let plain: Vec<(OsString, OsString)> =
-        environment.plain().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let secrets: BTreeMap<&str, &str> =
-        environment.secrets().map(|(name, secret)| (name, secret.expose())).collect();
-    let message = serde_json::to_vec(&secrets).map_err(|error| error.to_string())?;
-    // Going on without the second start would leave the secrets where the job may read them.
-    let error = handover::restart(&[RESUME], &plain, &message);
-    Err(format!("the secrets cannot be taken out of the environment: {error}; is /proc mounted?"))
-}
-
-fn second_start(number: i32) -> Result<(), String> {
-    // We were started through `/proc/self/exe` and would be called `exe`. Nothing depends on it.
-    let _ = process::set_process_name(c"agent-supervisor");
-    process::close_inherited_files(&[number])
-        .map_err(|error| format!("open files cannot be closed ({error})"))?;
-    let message = handover::receive(number).map_err(|error| error.to_string())?;
-    process::forbid_inspection().map_err(|error| format!("this process cannot be protected ({error})"))?;
-    let secrets: BTreeMap<String, String> =
-        serde_json::from_slice(&message).map_err(|_| "the secrets were handed over damaged".to_owned())?;
-    let secrets = secrets.into_iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
-    let environment = Environment::of(std::env::vars_os().chain(secrets));
-    let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let settings = Settings::read(&environment, machine.trim()).map_err(|error| error.to_string())?;
+fn live(environment: &Environment) -> Result<(), String> {
+    let settings = Settings::read(environment, &platform::machine_name());
+    let settings = settings.map_err(|error| error.to_string())?;
     let console = Console::new(&settings.secrets());
-    clear_token_file(&environment, &console);
+    clear_token_file(environment, &console);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(1)
         .build()
         .map_err(|error| format!("no event loop ({error})"))?;
-    let result = runtime.block_on(shell::live(settings, &environment, console));
+    let result = runtime.block_on(shell::live(settings, environment, console));
     // A task that is stuck in the file system must not keep the container.
     runtime.shutdown_background();
     result
@@ -89,8 +70,7 @@ fn second_start(number: i32) -> Result<(), String> {
 /// The token was read; the job shall not find it.
 fn clear_token_file(environment: &Environment, console: &Console) {
     let Some(path) = environment.plain().get(&OsString::from("AZP_TOKEN_FILE")) else { return };
-    let readable = |mode: u32| mode & 0o004 != 0 || !process::is_superuser();
-    let exposed = fs::metadata(path).is_ok_and(|data| readable(data.permissions().mode()));
+    let exposed = platform::is_readable_by_job(Path::new(path));
     if fs::remove_file(path).is_err() && exposed {
         console.say(
             "warning: the file in AZP_TOKEN_FILE cannot be removed and the job can read it: mount it for root only, \

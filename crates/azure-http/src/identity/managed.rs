@@ -8,7 +8,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Credential, Token, TokenSource};
-use crate::{Dialect, HttpError, Method, Pipeline, Request};
+use crate::{Auth, Dialect, HttpError, Method, Pipeline, Request};
 
 /// Where the endpoint is, unless `AZURE_POD_IDENTITY_AUTHORITY_HOST` says otherwise.
 pub const METADATA_ENDPOINT: &str = "http://169.254.169.254";
@@ -41,17 +41,52 @@ impl IdentityId {
 
 /// The managed identity `id`, asked for at `endpoint` (see [`METADATA_ENDPOINT`]). Never through a proxy.
 pub fn managed_identity(pipeline: &Pipeline, id: IdentityId, endpoint: Url) -> Credential {
-    Credential::new("managed identity", Managed { pipeline: pipeline.clone(), id, endpoint })
+    Credential::new("managed identity", Managed { pipeline: pipeline.clone(), id, endpoint, header: None })
+}
+
+/// The same in a Windows container of Azure Container Instances, where the platform names the whole address in
+/// `IDENTITY_ENDPOINT`, and a secret that has to come along in `IDENTITY_HEADER`.
+pub fn windows_container_identity(
+    pipeline: &Pipeline,
+    id: IdentityId,
+    endpoint: Url,
+    header: Secret,
+) -> Credential {
+    let header = Some(header);
+    Credential::new("managed identity", Managed { pipeline: pipeline.clone(), id, endpoint, header })
 }
 
 struct Managed {
     pipeline: Pipeline,
     id: IdentityId,
     endpoint: Url,
+    /// The secret of a Windows container.
+    header: Option<Secret>,
 }
 
 impl Managed {
     fn request(&self, scope: &str) -> Request {
+        match &self.header {
+            None => self.metadata_request(scope),
+            Some(header) => self.windows_request(scope, header),
+        }
+    }
+
+    /// As Microsoft's page on managed identities in Azure Container Instances has it. It names an identity by its
+    /// principal id only. Assumed: without one it is the group's only identity.
+    fn windows_request(&self, scope: &str, header: &Secret) -> Request {
+        let request = Request::new(Method::Get, self.endpoint.clone(), Dialect::InstanceMetadata)
+            .auth(Auth::ContainerHeader(header.clone()))
+            .query("resource", scope.strip_suffix("/.default").unwrap_or(scope))
+            .budget(PATIENCE)
+            .attempts(u32::MAX);
+        match &self.id {
+            IdentityId::SystemAssigned | IdentityId::Resource(_) => request,
+            IdentityId::Client(id) => request.query("principalId", id),
+        }
+    }
+
+    fn metadata_request(&self, scope: &str) -> Request {
         let mut url = self.endpoint.clone();
         // The variable that names the endpoint is one to put this behind, whatever path it has.
         url.set_path(&format!("{}/metadata/identity/oauth2/token", url.path().trim_end_matches('/')));

@@ -24,7 +24,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 pub use assertion::TokenFile;
-pub use managed::{IdentityId, METADATA_ENDPOINT, managed_identity};
+pub use managed::{IdentityId, METADATA_ENDPOINT, managed_identity, windows_container_identity};
 pub use principal::{ServicePrincipal, client_certificate, client_secret, federated, service_connection};
 pub use service_connection::ServiceConnection;
 

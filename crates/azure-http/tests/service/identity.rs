@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use crate::support::{Received, Reply, Server, json};
 use azure_http::identity::{
     IdentityId, ServiceConnection, ServicePrincipal, TokenFile, client_certificate, client_secret, federated,
-    managed_identity, service_connection,
+    managed_identity, service_connection, windows_container_identity,
 };
 use azure_http::{Auth, Cloud, Credential, Dialect, HttpError, Method, Request};
 use base64::Engine as _;
@@ -270,6 +270,25 @@ async fn a_managed_identity_endpoint_that_comes_up_late_is_waited_for() {
         "GET /metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2Fmanagement.azure.com\
          &msi_res_id=%2Fsubscriptions%2Fs%2Fidentity"
     );
+}
+
+#[tokio::test]
+async fn a_windows_container_asks_with_the_header_that_it_was_given() {
+    let answer = r#"{"access_token":"token","expires_on":"4102444800","resource":"r"}"#;
+    let server = Server::plain(move |_| json(200, answer)).await;
+    for id in ["system", "11-22"] {
+        let id = IdentityId::parse(id);
+        let endpoint = server.url("/metadata/token");
+        let header = Secret::new("the-header");
+        let credential = windows_container_identity(&server.pipeline(), id, endpoint, header);
+        let scope = "https://management.azure.com/.default";
+        assert_eq!(credential.token(scope).await, Ok(Secret::new("token")));
+    }
+    let received = server.received();
+    let line = "GET /metadata/token?resource=https%3A%2F%2Fmanagement.azure.com";
+    assert_eq!(received[0].line, line);
+    assert_eq!(received[1].line, format!("{line}&principalId=11-22"));
+    assert_eq!(received[0].header("secret"), "the-header");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{Reach, Signal, User};
+use crate::{Exit, Reach, Signal, User};
 
 /// Starts the command in a process group of its own, with default signal dispositions and an empty signal mask, as
 /// `user` if one is given.
@@ -38,9 +38,12 @@ pub(crate) fn spawn(
     started
 }
 
-/// The number of the signal that ended a process, if one did.
-pub(crate) fn signal_of(status: ExitStatus) -> Option<i32> {
-    status.signal()
+/// How the process ended.
+pub(crate) fn exit_of(_id: u32, status: ExitStatus) -> Exit {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, number) => Exit::Signal(number.unwrap_or_default()),
+    }
 }
 
 /// Sends a signal. A process that has just ended is no error: that is what signals are for.

@@ -10,9 +10,11 @@ use std::{
 use redact::Secret;
 
 use super::SettingsError;
+use crate::{agent_environment::is_ours, platform::System};
 
-/// The variables that hold secrets. They are taken out of the environment before anything else happens.
-pub const SECRETS: [&str; 3] = ["AZP_TOKEN", "AZP_JIT_CONFIG", "AZ_SERVICE_PRINCIPAL_KEY"];
+/// The variables that hold secrets. They are taken out of the environment before anything else happens. The last one is
+/// the platform's: with it, a process of a Windows container gets tokens of the group's managed identity.
+pub const SECRETS: [&str; 4] = ["AZP_TOKEN", "AZP_JIT_CONFIG", "AZ_SERVICE_PRINCIPAL_KEY", "IDENTITY_HEADER"];
 
 /// The environment of the container: plain variables and secrets.
 #[derive(Debug, Default)]
@@ -24,9 +26,19 @@ pub struct Environment {
 impl Environment {
     /// Sorts variables into plain ones and secrets.
     pub fn of<N: Into<OsString>, V: Into<OsString>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
+        Self::on(System::CURRENT, variables)
+    }
+
+    /// The same for any system. Where names are the same in either case, ours are kept as we write them.
+    pub fn on<N: Into<OsString>, V: Into<OsString>>(
+        system: System,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
         let mut environment = Self::default();
         for (name, value) in variables {
             let (name, value) = (name.into(), value.into());
+            let known = system.variable(&name);
+            let name = if is_ours(&known) { known } else { name };
             match SECRETS.iter().find(|secret| name == **secret) {
                 Some(name) => {
                     let secret = Secret::new(value.to_string_lossy());
@@ -119,6 +131,18 @@ mod tests {
         assert!(!format!("{environment:?}").contains("planted"));
         assert_eq!(environment.plain().len(), 1);
         assert_eq!(environment.secrets().next().unwrap().1.expose(), "planted");
+    }
+
+    #[test]
+    fn on_windows_a_secret_is_one_in_either_case() {
+        let variables =
+            [("Azp_Token", "planted"), ("Identity_Header", "planted"), ("azp_url", "u"), ("Path", "p")];
+        let environment = Environment::on(System::Windows, variables);
+        assert_eq!(environment.secrets().count(), 2);
+        assert_eq!(environment.text("AZP_URL").unwrap().as_deref(), Some("u"));
+        let names: Vec<&OsString> = environment.plain().keys().collect();
+        assert_eq!(names, ["AZP_URL", "Path"]);
+        assert_eq!(Environment::on(System::Unix, variables).secrets().count(), 0);
     }
 
     #[test]

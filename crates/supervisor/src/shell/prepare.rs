@@ -13,6 +13,7 @@ use crate::{
     certificates::write_bundle,
     outcome::Obstacle,
     package::{self, Download, Package},
+    platform::{self, System},
     settings::{Registration, Settings},
 };
 
@@ -32,6 +33,7 @@ pub(super) async fn prepare(
     if let Some(pem) = &settings.ca_pem {
         let configured = std::env::var_os("SSL_CERT_FILE");
         write_bundle(pem, configured.as_deref().map(Path::new), &root.certificates())?;
+        platform::trust(pem, &settings.home).await?;
     }
     if !root.listener().exists() {
         fetch(&settings, &azure, &root).await?;
@@ -77,7 +79,11 @@ async fn fetch(settings: &Settings, azure: &Azure, root: &AgentRoot) -> Result<(
         if listener.exists() {
             return Ok(());
         }
-        Err(format!("the package from {} is no agent: it has no bin/Agent.Listener", package.url))
+        Err(format!(
+            "the package from {} is no agent: it has no bin/{}",
+            package.url,
+            System::CURRENT.listener()
+        ))
     })
     .await
 }
@@ -98,7 +104,8 @@ async fn choose(settings: &Settings, azure: &Azure) -> Result<Package, String> {
         return Ok(Package { version: [0; 3], url: source.url.clone(), sha256: source.sha256.clone() });
     }
     let architecture = std::env::consts::ARCH;
-    let platform = package::platform(architecture, |path| Path::new(path).exists())
+    let platform = System::CURRENT
+        .package_platform(architecture, |path| Path::new(path).exists())
         .ok_or_else(|| format!("there is no agent for this kind of machine ({architecture})"))?;
     let agents_own = match &settings.registration {
         Registration::JustInTime(configuration) => token_request(configuration, SystemTime::now()),
