@@ -290,7 +290,7 @@ pub(crate) struct LifeArguments {
     pub(crate) max_lifetime: Option<u64>,
     /// Who takes it down: nobody in the container (`outside`), the container with your service principal (`secrets`)
     /// or with a managed identity (`identity`) [default: identity if --identity is given, else secrets if there is a
-    /// client secret, else outside]
+    /// client secret or certificate, else outside]
     #[arg(long, value_enum, value_name = "WHO", help_heading = "Life")]
     pub(crate) take_down: Option<TakeDownArgument>,
     /// Managed identity of the container group: resource id of a user-assigned one, or `system`

@@ -15,7 +15,7 @@ use url::Url;
 use crate::{
     assertion::TokenRequest,
     machine::Answer,
-    settings::{AgentKey, ContainerGroup, Identity, IdentityEndpoint, Settings},
+    settings::{AgentKey, ContainerGroup, Identity, IdentityEndpoint, Proof, Settings},
 };
 
 /// Version of the Azure DevOps API.
@@ -244,9 +244,14 @@ impl Azure {
 
     fn credential(&self, cloud: &Cloud) -> Result<Credential, HttpError> {
         match &self.identity {
-            Some(Identity::ServicePrincipal { tenant, client, key }) => {
+            Some(Identity::ServicePrincipal { tenant, client, proof }) => {
                 let principal = ServicePrincipal { tenant: tenant.clone(), client: client.clone() };
-                identity::client_secret(&self.pipeline, cloud, principal, key.clone())
+                match proof {
+                    Proof::Key(key) => identity::client_secret(&self.pipeline, cloud, principal, key.clone()),
+                    Proof::Certificate(pem) => {
+                        identity::client_certificate(&self.pipeline, cloud, principal, pem)
+                    }
+                }
             }
             Some(Identity::Managed(id)) => {
                 let (id, endpoint) = (IdentityId::parse(id), self.identity_address()?);

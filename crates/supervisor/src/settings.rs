@@ -54,9 +54,18 @@ pub enum Identity {
         tenant: String,
         /// The client id.
         client: String,
-        /// The client secret.
-        key: Secret,
+        /// How it shows that it is that.
+        proof: Proof,
     },
+}
+
+/// How a service principal shows that it is one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Proof {
+    /// With its key.
+    Key(Secret),
+    /// With its certificate and private key, PEM.
+    Certificate(Secret),
 }
 
 /// Where to ask for a managed identity's tokens.
@@ -182,7 +191,9 @@ impl Settings {
     /// Every secret among the settings, for the masker.
     pub fn secrets(&self) -> Vec<Secret> {
         let mut secrets: Vec<Secret> = self.token.iter().cloned().collect();
-        if let Some(Identity::ServicePrincipal { key, .. }) = &self.identity {
+        if let Some(Identity::ServicePrincipal { proof: Proof::Key(key) | Proof::Certificate(key), .. }) =
+            &self.identity
+        {
             secrets.push(key.clone());
         }
         if let IdentityEndpoint::WindowsContainer { header, .. } = &self.identity_endpoint {
@@ -237,9 +248,10 @@ fn group(environment: &Environment) -> Result<Option<ContainerGroup>, SettingsEr
 
 /// A handed-over service principal goes first, as it did in the original; both at once is what its task used to set.
 fn identity(environment: &Environment) -> Result<Option<Identity>, SettingsError> {
-    let key = environment.secret("AZ_SERVICE_PRINCIPAL_KEY");
-    match (environment.text("AZ_SERVICE_PRINCIPAL")?, key) {
-        (Some(client), Some(key)) => {
+    let key = environment.secret("AZ_SERVICE_PRINCIPAL_KEY").map(Proof::Key);
+    let certificate = || environment.secret("AZ_SERVICE_PRINCIPAL_CERTIFICATE").map(Proof::Certificate);
+    match (environment.text("AZ_SERVICE_PRINCIPAL")?, key.or_else(certificate)) {
+        (Some(client), Some(proof)) => {
             let tenant = environment.text("AZ_TENANT_ID")?.ok_or_else(|| {
                 SettingsError::new(
                     "AZ_TENANT_ID",
@@ -247,16 +259,16 @@ fn identity(environment: &Environment) -> Result<Option<Identity>, SettingsError
                     "set it to the tenant of the service principal",
                 )
             })?;
-            Ok(Some(Identity::ServicePrincipal { tenant, client, key }))
+            Ok(Some(Identity::ServicePrincipal { tenant, client, proof }))
         }
         (Some(_), None) => Err(SettingsError::new(
             "AZ_SERVICE_PRINCIPAL_KEY",
             "is missing, and AZ_SERVICE_PRINCIPAL is set",
-            "hand over both as secure values, or use AZ_MANAGED_IDENTITY",
+            "hand it over as a secure value, or AZ_SERVICE_PRINCIPAL_CERTIFICATE, or use AZ_MANAGED_IDENTITY",
         )),
         (None, Some(_)) => Err(SettingsError::new(
             "AZ_SERVICE_PRINCIPAL",
-            "is missing, and AZ_SERVICE_PRINCIPAL_KEY is set",
+            "is missing, and its key or certificate is set",
             "set it to the client id of the service principal",
         )),
         (None, None) => Ok(environment.text("AZ_MANAGED_IDENTITY")?.map(Identity::Managed)),
@@ -388,6 +400,22 @@ mod tests {
                 "no remedy: {error}"
             );
         }
+    }
+
+    #[test]
+    fn a_service_principal_has_a_key_or_a_certificate() {
+        let proof = |more: &[(&str, &str)]| {
+            let always = [("AZP_TOKEN", "t"), ("AZ_SERVICE_PRINCIPAL", "c"), ("AZ_TENANT_ID", "t")];
+            let settings = read(&[&always, more].concat()).unwrap();
+            assert_eq!(settings.secrets().len(), 2, "it is masked");
+            match settings.identity {
+                Some(Identity::ServicePrincipal { proof, .. }) => proof,
+                other => panic!("{other:?}"),
+            }
+        };
+        let certificate = ("AZ_SERVICE_PRINCIPAL_CERTIFICATE", "pem");
+        assert_eq!(proof(&[certificate]), Proof::Certificate("pem".into()));
+        assert_eq!(proof(&[certificate, ("AZ_SERVICE_PRINCIPAL_KEY", "k")]), Proof::Key("k".into()));
     }
 
     #[test]

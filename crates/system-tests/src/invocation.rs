@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 
+use crate::World;
 use crate::programs::Program;
 use crate::troubleshooting;
 
@@ -59,6 +60,14 @@ impl Invocation {
             self.environment.insert(name.to_owned(), value.to_owned());
         }
         self
+    }
+
+    /// Shows a certificate instead of a key.
+    #[must_use]
+    pub fn certified(self, world: &World) -> Self {
+        let path = world.folder().join("app.pem");
+        std::fs::write(&path, world.certificate()).expect("a file");
+        self.env("AZURE_CLIENT_SECRET", "").env("AZURE_CLIENT_CERTIFICATE_PATH", &path.to_string_lossy())
     }
 
     /// Starts it, and gives it time to go on by itself.

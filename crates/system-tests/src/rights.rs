@@ -3,6 +3,7 @@
 use emulator::arm::{Identity, RoleAssignment, RoleDefinition, UserAssignedIdentity};
 use emulator::devops::{Member, Role};
 
+use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -86,6 +87,19 @@ impl World {
             Some(group.identities.first()?.principal_id)
         })
         .await
+    }
+
+    /// Gives the service principal a certificate: what it holds of it, with the private key (PEM).
+    pub fn certificate(&self) -> String {
+        let key = rsa::PrivateKey::new(&mut rand::rng(), 2048).expect("a key");
+        let key = key.to_pkcs8_pem(LineEnding::LF).expect("PKCS #8");
+        let pair = rcgen::KeyPair::from_pem(&key).expect("an RSA key");
+        let certificate = rcgen::CertificateParams::default().self_signed(&pair).expect("a certificate");
+        self.emulator().change(|state| {
+            let known = emulator::entra::Certificate::from_pem(&certificate.pem()).expect("it is one");
+            state.entra.apps[0].certificates.push(known);
+        });
+        format!("{}{}", *key, certificate.pem())
     }
 
     /// Lets the secrets of the service principal expire, or be good again.

@@ -63,6 +63,25 @@ async fn defect_04_a_hostile_job_finds_no_secret() {
 }
 
 #[tokio::test]
+async fn a_hostile_job_finds_no_certificate_that_was_handed_over() {
+    if !is_root() {
+        return;
+    }
+    let world = World::start().await;
+    let provisioned = world.provision().certified(&world).run().await;
+    let agent = provisioned.agent_name();
+    // Where the file lies is for its owner to protect; what is searched for came by the container's environment.
+    let pem = std::fs::read_to_string(world.folder().join("app.pem")).expect("a certificate");
+    std::fs::remove_file(world.folder().join("app.pem")).expect("gone");
+    let line: String = pem.lines().nth(3).expect("a line of the key").chars().rev().collect();
+    let run = world.job(agent, &format!("{} key={line}", world.hostile_job().display())).await;
+    let (result, log) = (world.result(run).await, world.job_log(run));
+    assert_eq!(result, "succeeded", "{log}");
+    assert!(log.contains("SEARCHED") && !log.contains("FOUND"), "{log}");
+    world.nothing_left().await;
+}
+
+#[tokio::test]
 async fn the_same_search_finds_them_where_the_protection_is_taken_out() {
     if !is_root() {
         return;

@@ -11,7 +11,7 @@ use redact::Secret;
 use super::placement::Placement;
 use crate::services::Pool;
 use crate::settings::{
-    Container, Identity, Network, Os, ProvisionSettings, Registration, Registry, TakeDown,
+    Container, Identity, Network, Os, Proof, ProvisionSettings, Registration, Registry, TakeDown,
 };
 
 /// How long after its longest life anybody may take a group down: enough for its own take-down to be over.
@@ -160,8 +160,11 @@ fn secure_environment(
     if let Some((_, configuration)) = circumstances.registered {
         set("AZP_JIT_CONFIG", configuration);
     }
-    if let TakeDown::Secrets { secret, token, .. } = &settings.life.take_down {
-        set("AZ_SERVICE_PRINCIPAL_KEY", secret);
+    if let TakeDown::Secrets { proof, token, .. } = &settings.life.take_down {
+        match proof {
+            Proof::Key(key) => set("AZ_SERVICE_PRINCIPAL_KEY", key),
+            Proof::Certificate(pem) => set("AZ_SERVICE_PRINCIPAL_CERTIFICATE", pem),
+        };
         token.as_ref().map(|token| set("AZP_TOKEN", token));
     }
     if let Registration::Token(token) = &settings.registration {
@@ -181,7 +184,7 @@ mod tests {
     use super::{Circumstances, GroupPlan, plan};
     use crate::fake;
     use crate::settings::{
-        AzureCredential, Cloud, Identity, ProvisionSettings, Registration, Registry, TakeDown,
+        AzureCredential, Cloud, Identity, Proof, ProvisionSettings, Registration, Registry, TakeDown,
     };
 
     fn planned(settings: &ProvisionSettings) -> GroupPlan {
@@ -216,7 +219,7 @@ mod tests {
         TakeDown::Secrets {
             tenant: "the-tenant".to_owned(),
             client: "the-client".to_owned(),
-            secret: Secret::new("the-key"),
+            proof: Proof::Key(Secret::new("the-key")),
             token: Some(Secret::new("pat")),
         }
     }
@@ -257,6 +260,20 @@ mod tests {
         AZP_TOKEN=(3 secret letters)
         AZ_SERVICE_PRINCIPAL_KEY=(7 secret letters)
         ");
+    }
+
+    #[test]
+    fn a_certificate_is_handed_over_as_one() {
+        let mut settings = fake::settings();
+        settings.life.take_down = TakeDown::Secrets {
+            tenant: "t".to_owned(),
+            client: "c".to_owned(),
+            proof: Proof::Certificate(Secret::new("the-pem")),
+            token: None,
+        };
+        let variables = variables(&settings);
+        assert!(variables.contains("AZ_SERVICE_PRINCIPAL_CERTIFICATE=(7 secret letters)"), "{variables}");
+        assert!(!variables.contains("AZ_SERVICE_PRINCIPAL_KEY"), "{variables}");
     }
 
     #[test]

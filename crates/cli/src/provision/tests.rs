@@ -12,7 +12,7 @@ use crate::fake::{self, Fault, World};
 use crate::interrupts::Interrupts;
 use crate::report::{Masker, Report, Talk, capture};
 use crate::services::{ErrorKind, Services as _};
-use crate::settings::{ProvisionSettings, Registration, TakeDown};
+use crate::settings::{Proof, ProvisionSettings, Registration, TakeDown};
 
 const NAME: &str = "agent4711-20261124000000-yypnqa";
 
@@ -346,7 +346,7 @@ async fn a_dry_run_shows_everything_and_creates_nothing() {
     settings.life.take_down = TakeDown::Secrets {
         tenant: "the-tenant".to_owned(),
         client: "the-client".to_owned(),
-        secret: Secret::new("planted-key"),
+        proof: Proof::Key(Secret::new("planted-key")),
         token: Some(Secret::new("planted-token")),
     };
     let ready = preflight(&world, &settings, &quiet()).await.expect("ready");
@@ -372,7 +372,7 @@ async fn no_planted_secret_is_printed_whatever_happens() {
     settings.life.take_down = TakeDown::Secrets {
         tenant: "t".to_owned(),
         client: "c".to_owned(),
-        secret: planted("key"),
+        proof: Proof::Key(planted("key")),
         token: Some(planted("token")),
     };
     settings.container.secure_environment.insert("FEED".to_owned(), planted("feed"));

@@ -357,13 +357,22 @@ pub(crate) enum TakeDown {
         tenant: String,
         /// Its application's id.
         client: String,
-        /// Its key.
-        secret: Secret,
+        /// How it shows that it is that.
+        proof: Proof,
         /// Token that unregisters the agent; without one, the service principal does that too.
         token: Option<Secret>,
     },
     /// The container, with its managed identity.
     Identity,
+}
+
+/// What is handed over so that the container can work as a service principal.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// Its key.
+    Key(Secret),
+    /// Its certificate and private key, PEM.
+    Certificate(Secret),
 }
 
 /// A managed identity of the container group.

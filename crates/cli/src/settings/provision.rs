@@ -9,8 +9,8 @@ use super::connection::{certificates, read_azure, read_devops, secret_variable};
 use super::environment::Environment;
 use super::{
     AzureCredential, Container, DevOps, DevOpsCredential, Fallbacks, Identity, Life, LogAnalytics,
-    NameChoice, Network, Os, Priority, Problems, ProvisionSettings, Registration, Registry, Sku, TakeDown,
-    checks,
+    NameChoice, Network, Os, Priority, Problems, Proof, ProvisionSettings, Registration, Registry, Sku,
+    TakeDown, checks,
 };
 use crate::arguments::{
     AgentArguments, ContainerArguments, Global, LifeArguments, OsArgument, PlaceArguments, PriorityArgument,
@@ -395,15 +395,21 @@ fn take_down(
     (credential, devops): (&AzureCredential, &DevOps),
     problems: &mut Problems,
 ) -> Option<TakeDown> {
-    let secrets = match credential {
-        AzureCredential::ClientSecret { tenant, client, secret } => Some(TakeDown::Secrets {
-            tenant: tenant.clone(),
-            client: client.clone(),
-            secret: secret.clone(),
-            token: lasting_token(&devops.credential),
-        }),
+    let proof = match credential {
+        AzureCredential::ClientSecret { tenant, client, secret } => {
+            Some((tenant, client, Proof::Key(secret.clone())))
+        }
+        AzureCredential::ClientCertificate { tenant, client, pem } => {
+            Some((tenant, client, Proof::Certificate(pem.clone())))
+        }
         _ => None,
     };
+    let secrets = proof.map(|(tenant, client, proof)| TakeDown::Secrets {
+        tenant: tenant.clone(),
+        client: client.clone(),
+        proof,
+        token: lasting_token(&devops.credential),
+    });
     match (chosen, identity, secrets) {
         (Some(TakeDownArgument::Outside), _, _) | (None, None, None) => Some(TakeDown::Outside),
         (Some(TakeDownArgument::Identity) | None, Some(_), _) => Some(TakeDown::Identity),
@@ -419,7 +425,7 @@ fn take_down(
         (Some(TakeDownArgument::Secrets), _, None) => {
             problems.add(
                 "take-down",
-                "is secrets, and there is no client secret that could be handed over",
+                "is secrets, and there is no client secret or certificate that could be handed over",
                 "set AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or use --identity, or take-down outside",
             );
             None

@@ -14,7 +14,7 @@ use crate::arguments::Arguments;
 use crate::errors::{Failure, Problem};
 use crate::settings::environment::{Credentials, Environment};
 use crate::settings::layers::{self, Given, Refusal, undefined_macro};
-use crate::settings::{DevOpsCredential, devops_token};
+use crate::settings::{AzureCredential, DevOpsCredential, devops_token};
 
 /// Azure connection of the task.
 const AZURE: &str = "connectedServiceNameARM";
@@ -42,7 +42,7 @@ pub(super) struct Exchange {
     /// The tenant.
     pub(super) tenant: Option<String>,
     /// As whom.
-    pub(super) credential: crate::settings::AzureCredential,
+    pub(super) credential: AzureCredential,
 }
 
 /// What the inputs say that is no option of its own.
@@ -235,11 +235,14 @@ fn notes(environment: &Environment, azure: &AzureConnection) -> Vec<&'static str
         notes.push("useGlobalConfig has no effect: this task needs no Azure CLI");
     }
     let creates = input(environment, "command") != Some("remove");
-    let hands_over = matches!(azure.credential, crate::settings::AzureCredential::ClientSecret { .. });
+    let hands_over = matches!(
+        azure.credential,
+        AzureCredential::ClientSecret { .. } | AzureCredential::ClientCertificate { .. }
+    );
     let wants_to = is_on(environment, "addSPNToContainer") && input(environment, "identity").is_none();
     if creates && wants_to && !hands_over {
         notes.push(
-            "this service connection has no key that the container could delete itself with: take the agent down with \
+            "this service connection has no key or certificate that the container could delete itself with: take the agent down with \
              the command remove in a last job with condition: always(), or give an identity",
         );
     }

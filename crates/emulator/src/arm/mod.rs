@@ -16,6 +16,7 @@ mod providers;
 mod refusal;
 mod regions;
 mod registries;
+mod registry_tokens;
 mod resource_groups;
 mod roles;
 mod subscriptions;
@@ -33,6 +34,7 @@ pub use networks::{Subnet, VirtualNetwork};
 pub use operations::{Operation, Status};
 pub(crate) use registries::logins;
 pub use registries::{Registry, add as add_registry};
+pub use registry_tokens::RegistryToken;
 pub use resource_groups::ResourceGroup;
 pub use roles::{RoleAssignment, RoleDefinition};
 
@@ -111,6 +113,9 @@ pub struct State {
     /// Registries.
     #[serde(default)]
     pub registries: Vec<Registry>,
+    /// Tokens that they gave.
+    #[serde(default)]
+    pub registry_tokens: Vec<RegistryToken>,
     /// Roles.
     pub role_definitions: Vec<RoleDefinition>,
     /// Who has which role, over what.
@@ -164,6 +169,7 @@ impl State {
             networks: BTreeMap::from([(network.id.to_ascii_lowercase(), network)]),
             user_assigned_identities: BTreeMap::new(),
             registries: Vec::new(),
+            registry_tokens: Vec::new(),
             role_definitions: roles::built_in(),
             role_assignments: vec![owner],
             unregistered_providers: Vec::new(),
@@ -198,6 +204,7 @@ pub(crate) fn routes(router: &mut Router) {
     roles::routes(router);
     identities::routes(router);
     registries::routes(router);
+    registry_tokens::routes(router);
     networks::routes(router);
     container_groups::routes(router);
 }

@@ -12,14 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::container_groups::ContainerGroup;
-use super::roles;
+use super::{registry_tokens, roles};
 use crate::compute::{Login, RegistryLogin};
 use crate::control::{authorize, body};
 use crate::http::{Reply, Request, Router};
 use crate::{Emulator, State};
 
 /// What an identity needs to pull.
-const PULL: &str = "Microsoft.ContainerRegistry/registries/pull/read";
+pub(super) const PULL: &str = "Microsoft.ContainerRegistry/registries/pull/read";
 
 /// What it says to somebody who is not let in, or nobody. Assumed: that this text reaches the events of the group.
 const UNAUTHORIZED: &str =
@@ -69,10 +69,21 @@ fn login(state: &State, group: &ContainerGroup, credential: &Value) -> Option<Re
     let known = state.arm.registries.iter().find(|known| known.login_server.eq_ignore_ascii_case(&server));
     let login = match text("identity") {
         Some(identity) => exchanged(state, group, known, &identity),
-        None => Login::Password { user: text("username")?, password: text("password")? },
+        None => with_password(state, known, text("username")?, text("password")?),
     };
     let behind = known.map_or_else(|| server.clone(), |known| known.behind.clone());
     Some(RegistryLogin { server, behind, login })
+}
+
+/// A user and a password are for the registry that is named; one of Azure knows them better than the one behind it.
+fn with_password(state: &State, registry: Option<&Registry>, user: String, password: String) -> Login {
+    match registry {
+        None => Login::Password { user, password },
+        Some(registry) if registry_tokens::may_pull(state, registry, &user, &password) => {
+            Login::Password { user: registry.user.clone(), password: registry.password.clone() }
+        }
+        Some(_) => Login::Refused(UNAUTHORIZED.to_owned()),
+    }
 }
 
 /// What the registry gives for a token of an identity.

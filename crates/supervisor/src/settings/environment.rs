@@ -14,7 +14,13 @@ use crate::{agent_environment::is_ours, platform::System};
 
 /// The variables that hold secrets. They are taken out of the environment before anything else happens. The last one is
 /// the platform's: with it, a process of a Windows container gets tokens of the group's managed identity.
-pub const SECRETS: [&str; 4] = ["AZP_TOKEN", "AZP_JIT_CONFIG", "AZ_SERVICE_PRINCIPAL_KEY", "IDENTITY_HEADER"];
+pub const SECRETS: [&str; 5] = [
+    "AZP_TOKEN",
+    "AZP_JIT_CONFIG",
+    "AZ_SERVICE_PRINCIPAL_KEY",
+    "AZ_SERVICE_PRINCIPAL_CERTIFICATE",
+    "IDENTITY_HEADER",
+];
 
 /// The environment of the container: plain variables and secrets.
 #[derive(Debug, Default)]

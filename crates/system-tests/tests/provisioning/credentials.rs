@@ -152,26 +152,10 @@ async fn a_provider_that_is_not_registered() {
     fails_as(&world, "provider-not-registered", &world.provision()).await;
 }
 
-/// `provision` by an app that proves who it is with a certificate.
-fn with_certificate(world: &World) -> Invocation {
-    let key = rsa::PrivateKey::new(&mut rand::rng(), 2048).expect("a key");
-    let key = key.to_pkcs8_pem(LineEnding::LF).expect("PKCS #8");
-    let pair = rcgen::KeyPair::from_pem(&key).expect("an RSA key");
-    let certificate = rcgen::CertificateParams::default().self_signed(&pair).expect("a certificate");
-    let path = world.folder().join("app.pem");
-    std::fs::write(&path, format!("{}{}", *key, certificate.pem())).expect("a file");
-    world.emulator().change(|state| {
-        let certificate = emulator::entra::Certificate::from_pem(&certificate.pem()).expect("it is one");
-        state.entra.apps[0].certificates.push(certificate);
-    });
-    let invocation = world.provision().env("AZURE_CLIENT_SECRET", "");
-    invocation.env("AZURE_CLIENT_CERTIFICATE_PATH", &path.to_string_lossy())
-}
-
 #[tokio::test]
 async fn a_certificate_that_the_app_does_not_have() {
     let world = World::start().await;
-    let provision = with_certificate(&world);
+    let provision = world.provision().certified(&world);
     world.emulator().change(|state| state.entra.apps[0].certificates.clear());
     fails_as(&world, "certificate-unknown", &provision).await;
 }
@@ -188,10 +172,10 @@ async fn nobody_is_signed_in() {
 async fn a_clock_that_is_off() {
     let world = World::start().await;
     world.fault("entra.clock-skew-seconds", 7200);
-    fails_as(&world, "clock-behind", &with_certificate(&world)).await;
+    fails_as(&world, "clock-behind", &world.provision().certified(&world)).await;
     world.fault("entra.clock-skew-seconds", -7200);
-    fails_as(&world, "clock-ahead", &with_certificate(&world)).await;
+    fails_as(&world, "clock-ahead", &world.provision().certified(&world)).await;
     world.mend("entra.clock-skew-seconds");
-    let fine = with_certificate(&world).with("timeout-agent-online", "0").run().await;
+    let fine = world.provision().certified(&world).with("timeout-agent-online", "0").run().await;
     assert_eq!(fine.code, Some(0), "{}", fine.said());
 }

@@ -47,6 +47,19 @@ async fn defect_08_the_deletion_of_the_group_is_tried_again() {
     assert!(world.asked(&["DELETE", "containerGroups", "409"]) >= 3);
 }
 
+/// A service principal may have a certificate instead of a key; the original refused it.
+#[tokio::test]
+async fn a_certificate_takes_it_down_as_a_key_does() {
+    let world = World::start().await;
+    let provisioned = world.provision().certified(&world).run().await;
+    let agent = provisioned.agent_name();
+    let run = world.job(agent, "env; cat /proc/1/environ").await;
+    let _ = world.result(run).await;
+    world.life(agent).await.has_row("job-finished");
+    world.nothing_left().await;
+    assert!(!world.job_log(run).contains("PRIVATE KEY"), "{}", world.job_log(run));
+}
+
 /// The agent is out of rotation from the moment its job begins, whatever the service overlooks afterwards.
 #[tokio::test]
 async fn defect_14_a_second_job_is_left_for_others() {
