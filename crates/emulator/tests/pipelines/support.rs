@@ -37,7 +37,7 @@ fn build_stand_in_agent() -> PathBuf {
 /// An emulator and a person.
 pub(crate) struct Person {
     pub(crate) running: Running,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
     token: String,
 }
 
@@ -104,6 +104,35 @@ impl Person {
         let (status, text) =
             self.call(Method::PUT, &format!("emulator/{path}"), "application/json", Some(&body)).await;
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// What the organization shows under a path.
+    pub(crate) async fn organization(&self, path: &str) -> Value {
+        let (status, body) =
+            self.call(Method::GET, &format!("contoso/_apis/{path}"), "application/json", None).await;
+        assert!(status.is_success(), "{path}: {status} {body}");
+        serde_json::from_str(&body).expect("JSON")
+    }
+
+    /// Installs the package of an extension. `Err` is what the refusal says.
+    pub(crate) async fn install(&self, package: Vec<u8>) -> Result<Value, String> {
+        let url = format!("{}/emulator/extensions", self.running.emulator.url);
+        let response = self.http.put(url).body(package).send().await.expect("an answer");
+        let taken = response.status().is_success();
+        let body: Value = response.json().await.expect("JSON");
+        if taken { Ok(body) } else { Err(body["error"].as_str().expect("a reason").to_owned()) }
+    }
+
+    pub(crate) async fn uninstall(&self, extension: &str) {
+        let path = format!("emulator/extensions/{extension}");
+        let (status, body) = self.call(Method::DELETE, &path, "application/json", None).await;
+        assert!(status.is_success(), "{body}");
+    }
+
+    /// Makes a service connection. `Err` is what the refusal says.
+    pub(crate) async fn connect(&self, name: &str, connection: Value) -> Result<Value, String> {
+        let (status, body) = self.put(&format!("service-connections/{name}"), connection).await;
+        if status.is_success() { Ok(body) } else { Err(body["error"].as_str().expect("a reason").to_owned()) }
     }
 
     /// What the emulator shows of itself.
