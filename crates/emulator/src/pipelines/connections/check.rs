@@ -80,6 +80,10 @@ pub(super) fn complete(mut new: NewConnection) -> Result<NewConnection, String> 
     if found.kind == "azurerm" {
         complete_azure(&mut new)?;
     }
+    if found.kind == "dockerregistry" && new.url.is_empty() {
+        let server = new.parameter("loginServer").map(|server| format!("https://{server}"));
+        new.url = server.or_else(|| new.parameter("registry").map(str::to_owned)).unwrap_or_default();
+    }
     // Tasks compare them letter by letter.
     found.kind.clone_into(&mut new.kind);
     found.scheme.clone_into(&mut new.scheme);
@@ -261,6 +265,18 @@ mod tests {
         ] {
             let refused = complete(connection.clone()).map(|_| ()).expect_err(expected);
             assert!(refused.contains(expected), "{connection}: {refused}");
+        }
+    }
+
+    #[test]
+    fn a_registry_says_where_it_is() {
+        let acr = json!({"loginServer": "r.azurecr.io", "tenantId": "t"});
+        let login = json!({"registry": "https://r.example", "username": "u", "password": "p"});
+        for (connection, url) in [
+            (registry("ACR", "ManagedServiceIdentity", acr), "https://r.azurecr.io"),
+            (registry("Others", "UsernamePassword", login), "https://r.example"),
+        ] {
+            assert_eq!(complete(connection).map(|taken| taken.url).ok().as_deref(), Some(url));
         }
     }
 
