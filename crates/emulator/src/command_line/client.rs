@@ -78,7 +78,7 @@ impl Client {
     /// Asks the emulator's own endpoints. `Err` is the reason that the refusal gives.
     pub(crate) async fn control(&self, method: Method, path: &str, body: Vec<u8>) -> Result<Value, String> {
         let answer = self.send(As::Control, method, &format!("emulator/{path}"), body).await?;
-        self.json(answer)
+        self.json(&answer)
     }
 
     /// Asks the project, as its administrator. `Err` is the reason that the refusal gives.
@@ -86,10 +86,10 @@ impl Client {
         let organization = self.setting("AZURE_DEVOPS_ORG_URL").rsplit('/').next().unwrap_or_default();
         let path = format!("{organization}/{}/_apis/{path}", self.setting("AZURE_DEVOPS_PROJECT"));
         let answer = self.send(As::Member, method, &path, body).await?;
-        self.json(answer)
+        self.json(&answer)
     }
 
-    fn json(&self, answer: Answer) -> Result<Value, String> {
+    fn json(&self, answer: &Answer) -> Result<Value, String> {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or(Value::Null);
         if (200..300).contains(&answer.status) {
             return Ok(body);
@@ -99,8 +99,6 @@ impl Client {
     }
 
     async fn send(&self, who: As, method: Method, path: &str, body: Vec<u8>) -> Result<Answer, String> {
-        let host = self.url.host_str().unwrap_or_default().to_owned();
-        let authority = format!("{host}:{}", self.url.port_or_known_default().unwrap_or(443));
         let authorization = match who {
             As::Control => format!("Bearer {}", self.setting("EMULATOR_CONTROL_TOKEN")),
             As::Member => {
@@ -111,27 +109,38 @@ impl Client {
         let request = Request::builder()
             .method(method)
             .uri(format!("/{path}"))
-            .header(HOST, &authority)
+            .header(HOST, self.authority())
             .header(AUTHORIZATION, authorization)
             .header(ACCEPT, "application/json;api-version=7.1")
             .header(CONTENT_TYPE, "application/json")
             .body(Full::new(Bytes::from(body)))
             .map_err(|error| error.to_string())?;
-        let unreachable = |error: &dyn std::fmt::Display| {
+        self.exchange(request).await.map_err(|error| {
             format!("no emulator answers at {}: {error}; start one with azure-emulator serve", self.url)
-        };
-        let stream = tokio::net::TcpStream::connect(&authority).await.map_err(|error| unreachable(&error))?;
-        let name = ServerName::try_from(host).map_err(|error| unreachable(&error))?;
-        let stream = self.tls.connect(name, stream).await.map_err(|error| unreachable(&error))?;
-        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
-        let (mut sender, connection) = handshake.map_err(|error| unreachable(&error))?;
+        })
+    }
+
+    fn authority(&self) -> String {
+        let host = self.url.host_str().unwrap_or_default();
+        format!("{host}:{}", self.url.port_or_known_default().unwrap_or(443))
+    }
+
+    /// One request on a connection of its own.
+    async fn exchange(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+        let name = ServerName::try_from(self.url.host_str().unwrap_or_default().to_owned())?;
+        let stream = tokio::net::TcpStream::connect(self.authority()).await?;
+        let stream = self.tls.connect(name, stream).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         // It ends with the answer, and an error of it shows there.
         let connection = tokio::spawn(connection);
-        let answer = sender.send_request(request).await.map_err(|error| unreachable(&error))?;
+        let answer = sender.send_request(request).await?;
         let status = answer.status().as_u16();
-        let body = answer.into_body().collect().await.map_err(|error| unreachable(&error))?;
+        let body = answer.into_body().collect().await?.to_bytes().to_vec();
         connection.abort();
-        Ok(Answer { status, body: body.to_bytes().to_vec() })
+        Ok(Answer { status, body })
     }
 }
 

@@ -22,7 +22,7 @@ async fn a_task_runs_from_its_package_and_its_outputs_reach_other_jobs() {
     let installed = install(&person, &extension("1.0.3", &task((1, 0, 3)), GREET)).await.expect("installed");
     assert_eq!(installed["publisherId"], "contoso-tools");
     assert_eq!(installed["tasks"], json!([{"id": TASK_ID, "name": "Greeter", "version": "1.0.3"}]));
-    let yaml = r#"
+    let yaml = r"
 jobs:
 - job: first
   steps:
@@ -44,7 +44,7 @@ jobs:
   variables:
     greeted: $[ dependencies.second.outputs['second.third.greeted'] ]
   steps: [{checkout: none}, {script: echo last got $(greeted)}]
-"#;
+";
     let run = person.run(yaml).await;
     assert_eq!(person.result(run).await, "succeeded", "{}", person.logs(run).await);
     let logs = person.logs(run).await;
@@ -96,6 +96,23 @@ async fn a_newer_version_replaces_the_older_one_and_nothing_goes_back() {
     assert_eq!(person.organization("extensionmanagement/installedextensions").await["count"], 0);
     let refused = person.try_run(json!({"yaml": "steps: [{task: Greeter@1}]"}), json!({})).await;
     assert!(refused.is_err_and(|text| text.starts_with("A task is missing.")), "the task is gone too");
+}
+
+#[tokio::test]
+async fn what_is_installed_is_there_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let person = Person::start_in(folder.path()).await;
+    install(&person, &extension("1.0.0", &task((1, 0, 0)), GREET)).await.expect("installed");
+    person.kept(folder.path(), "contoso-tools").await;
+    person.running.stop().await;
+    let person = Person::start_in(folder.path()).await;
+    let (status, archive) = person.task_archive(TASK_ID, "1.0.0").await;
+    assert!(status.is_success(), "{status}: {}", String::from_utf8_lossy(&archive));
+    let mut archive = zip::ZipArchive::new(std::io::Cursor::new(archive)).expect("an archive");
+    let file = archive.by_name("index.js").expect("the task's script");
+    assert_eq!(file.unix_mode().map(|mode| mode & 0o111), Some(0), "packages carry no file modes");
+    let state = std::fs::read(folder.path().join("state.json")).expect("the state");
+    assert!(state.len() < 200_000, "archives are not part of it");
 }
 
 #[tokio::test]

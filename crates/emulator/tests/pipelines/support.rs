@@ -56,13 +56,22 @@ impl Person {
     }
 
     pub(crate) async fn start_with(stand_in_agent: Option<PathBuf>) -> Self {
+        Self::start_as(stand_in_agent, None).await
+    }
+
+    /// Starts an emulator that keeps what it knows in a folder, and takes up what is there.
+    pub(crate) async fn start_in(state: &Path) -> Self {
+        Self::start_as(None, Some(state.to_owned())).await
+    }
+
+    async fn start_as(stand_in_agent: Option<PathBuf>, state: Option<PathBuf>) -> Self {
         let options = Options {
             port: 0,
             listen: None,
             advertise: None,
             runtime: RuntimeChoice::Process,
             data: None,
-            state: None,
+            state,
             mode: Mode::Run,
             stand_in_agent,
             images: Vec::new(),
@@ -112,6 +121,24 @@ impl Person {
             self.call(Method::GET, &format!("contoso/_apis/{path}"), "application/json", None).await;
         assert!(status.is_success(), "{path}: {status} {body}");
         serde_json::from_str(&body).expect("JSON")
+    }
+
+    /// What agents get as a task's archive.
+    pub(crate) async fn task_archive(&self, id: &str, version: &str) -> (StatusCode, Vec<u8>) {
+        let url = format!("{}/contoso/_apis/distributedtask/tasks/{id}/{version}", self.running.emulator.url);
+        let request = self.http.get(url).header("accept", "application/zip;api-version=7.2");
+        let answer = request.basic_auth("", Some(&self.token)).send().await.expect("an answer");
+        (answer.status(), answer.bytes().await.expect("a body").to_vec())
+    }
+
+    /// Waits until everything it knows by now is kept.
+    pub(crate) async fn kept(&self, folder: &Path, word: &str) {
+        let state = folder.join("state.json");
+        let begun = std::time::Instant::now();
+        while !std::fs::read_to_string(&state).is_ok_and(|text| text.contains(word)) {
+            assert!(begun.elapsed() < PATIENCE, "the state was not kept");
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Installs the package of an extension. `Err` is what the refusal says.

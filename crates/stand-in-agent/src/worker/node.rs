@@ -1,5 +1,6 @@
-//! What a Node task finds in its environment: the official agent's `Handler.cs` writes it, azure-pipelines-task-lib reads
-//! it (`_loadData` in its internal.js, which moves inputs and secrets out of the environment before the task runs).
+//! What a Node task finds in its environment: the official agent's `Handler.cs` writes it, azure-pipelines-task-lib
+//! reads it (`_loadData` in its internal.js, which takes inputs and secrets out of the environment before the task
+//! runs).
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
 //! Reads a `.vsix`: a zip in the Open Packaging Conventions, with two manifests and the folders of its tasks.
 //!
-//! `extension.vsixmanifest` (XML) says what it is and where the other one lies; `extension.vsomanifest` (JSON) says what
-//! it contributes. The layout is what `tfx extension create` of Microsoft's tfx-cli writes; what a `task.json` must have
-//! is what its `jsonvalidate.js` asks, which the service is assumed to ask too.
+//! `extension.vsixmanifest` (XML) says what it is and where the other one lies; `extension.vsomanifest` (JSON) says
+//! what it contributes. The layout is what `tfx extension create` of Microsoft's tfx-cli writes; what a `task.json`
+//! must have is what its `jsonvalidate.js` asks, which the service is assumed to ask too.
 
 use std::collections::BTreeSet;
 use std::io::{Cursor, Read as _, Write as _};

@@ -181,15 +181,22 @@ mod tests {
 
     /// An `azurerm` connection with these parameters and this change of its data.
     fn azure(scheme: &str, parameters: Value, data: Value) -> Value {
-        let mut all = json!({"subscriptionId": "s", "subscriptionName": "Sample"});
-        for (name, value) in data.as_object().expect("an object") {
-            all[name] = value.clone();
-        }
-        json!({"type": "azurerm", "scheme": scheme, "parameters": parameters, "data": all})
+        let mut connection = json!({
+            "type": "azurerm", "scheme": scheme, "data": {"subscriptionId": "s", "subscriptionName": "Sample"},
+        });
+        connection["parameters"] = parameters;
+        let (Value::Object(data), Some(all)) = (data, connection["data"].as_object_mut()) else {
+            panic!("data is an object")
+        };
+        all.extend(data);
+        connection
     }
 
     fn registry(sort: &str, scheme: &str, parameters: Value) -> Value {
-        json!({"type": "dockerregistry", "scheme": scheme, "parameters": parameters, "data": {"registrytype": sort}})
+        let mut connection =
+            json!({"type": "dockerregistry", "scheme": scheme, "data": {"registrytype": sort}});
+        connection["parameters"] = parameters;
+        connection
     }
 
     #[test]
