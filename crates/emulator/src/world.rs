@@ -184,6 +184,9 @@ Azure CLI
   az login --service-principal -u $AZURE_CLIENT_ID -p $AZURE_CLIENT_SECRET --tenant {tenant}
 curl
   curl --cacert {data}/ca.pem -u :$AZURE_DEVOPS_EXT_PAT {url}/{ORGANIZATION}/_apis/distributedtask/pools
+A pipeline, an extension
+  azure-emulator pipeline run FILE.yml --data {data}
+  azure-emulator extension install FILE.vsix --data {data}
 Everything it knows, secrets masked
   curl --cacert {data}/ca.pem {url}/emulator/state
 ",

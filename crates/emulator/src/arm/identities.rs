@@ -67,6 +67,11 @@ impl super::State {
         Some(GroupIdentities { started: group.started, identities: group.identities.clone() })
     }
 
+    /// The user-assigned identity of this resource id.
+    pub fn user_assigned_identity(&self, id: &str) -> Option<&Identity> {
+        self.user_assigned_identities.get(&id.to_ascii_lowercase()).map(|resource| &resource.identity)
+    }
+
     /// The name of the managed identity of a principal.
     pub fn identity_name(&self, principal: Uuid) -> Option<String> {
         let user_assigned = self.user_assigned_identities.values();

@@ -10,6 +10,7 @@ mod agents;
 mod authorization;
 mod demands;
 mod discovery;
+mod extensions;
 mod job_request_views;
 mod job_requests;
 mod locations;
@@ -42,9 +43,11 @@ pub use agents::{Agent, AgentMessage, NewAgent, PublicKeyText, register_agent, r
 pub(crate) use authorization::{Call, endpoint, issue_job_token};
 pub use authorization::{Caller, Member, Role};
 pub use demands::{Capabilities, Demand};
+pub use extensions::Extension;
 pub use job_requests::{
     JobRequest, NewJobRequest, NoAgent, ReservedAgent, cancel_job, finish_job, queue_job,
 };
+pub(crate) use oidc::{issuer, subject};
 pub(crate) use packages::Packages;
 pub use plans::{
     Attachment, Log, NewPlan, OutputVariable, Plan, Record, Timeline, append_log, create_log, create_plan,
@@ -53,7 +56,8 @@ pub use plans::{
 pub use pools::{Pool, pool_by_name};
 pub use queues::{Queue, queue_by_pool_name};
 pub use sessions::Session;
-pub use tasks::{TaskDefinition, find_task};
+pub(crate) use tasks::task_names_apart;
+pub use tasks::{Contribution, TaskDefinition, find_task};
 pub use wire::{Reference, Refusal, Secret};
 pub(crate) use wire::{collection, time, without_nulls};
 
@@ -150,6 +154,9 @@ pub struct State {
     pub newer_agent: Option<String>,
     /// Tasks that pipelines can use besides those built in.
     pub tasks: Vec<TaskDefinition>,
+    /// The extensions that are installed.
+    #[serde(default)]
+    pub extensions: Vec<Extension>,
     last_agent_id: u64,
     last_request_id: u64,
     last_message_id: u64,
@@ -193,6 +200,7 @@ impl State {
             plans: BTreeMap::new(),
             newer_agent: None,
             tasks: Vec::new(),
+            extensions: Vec::new(),
             last_agent_id: 0,
             last_request_id: 0,
             last_message_id: 0,
@@ -233,13 +241,15 @@ pub(crate) fn routes(router: &mut Router) {
     oidc::routes(router);
     packages::routes(router);
     tasks::routes(router);
+    extensions::routes(router);
     telemetry::routes(router);
 }
 
-/// Adds the emulator's own: members of the organization, tasks.
+/// Adds the emulator's own: members of the organization, tasks, extensions.
 pub(crate) fn control_routes(router: &mut Router) {
     authorization::control_routes(router);
     tasks::control_routes(router);
+    extensions::control_routes(router);
 }
 
 /// The reply where no route is.

@@ -23,6 +23,11 @@ pub(crate) fn issuer(organization_id: Uuid) -> String {
     format!("https://vstoken.emulator/{organization_id}")
 }
 
+/// Whom the token of a service connection is about.
+pub(crate) fn subject(connection: &str) -> String {
+    format!("sc://{ORGANIZATION}/{PROJECT}/{connection}")
+}
+
 async fn token(call: Call) -> Result<Reply, Reply> {
     let plan_id = plan_of(&call)?;
     call.caller.require_plan(plan_id)?;
@@ -30,16 +35,23 @@ async fn token(call: Call) -> Result<Reply, Reply> {
     let id = text
         .parse::<Uuid>()
         .map_err(|_| Refusal::bad_request("serviceConnectionId is missing or not an id."))?;
-    let (name, organization, now) = call.emulator.read(|state| {
-        (crate::pipelines::service_connection(state, id), state.devops.organization_id, state.now.as_second())
+    let (connection, organization) = call.emulator.read(|state| {
+        (crate::pipelines::service_connection(state, id).cloned(), state.devops.organization_id)
     });
-    let name = name.ok_or_else(|| {
+    let now = call.emulator.now().as_second();
+    let connection = connection.ok_or_else(|| {
         let message = format!("The service connection {id} does not exist, or the pipeline may not use it.");
         Refusal::new(404, "ServiceEndpointNotFoundException", message)
     })?;
+    if !connection.is_federated() {
+        // Assumed: the service gives none, in whatever words.
+        let message =
+            format!("The service connection {} does not use workload identity federation.", connection.name);
+        return Err(Refusal::bad_request(message).into());
+    }
     let token = call.emulator.signing_key.sign(&json!({
         "iss": issuer(organization), "aud": "api://AzureADTokenExchange", "jti": Uuid::new_v4(),
-        "sub": format!("sc://{ORGANIZATION}/{PROJECT}/{name}"), "iat": now, "nbf": now, "exp": now + SECONDS,
+        "sub": subject(&connection.name), "iat": now, "nbf": now, "exp": now + SECONDS,
     }));
     Ok(Reply::json(200, &json!({"oidcToken": token})))
 }

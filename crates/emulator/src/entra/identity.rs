@@ -3,6 +3,7 @@
 //! In Azure it is at 169.254.169.254, which cannot be bound here. Therefore it has a listener of its own, without TLS
 //! as in Azure, and container groups with an identity are told where in `AZURE_POD_IDENTITY_AUTHORITY_HOST`. Who asks
 //! is told by the network address of the container, or where groups share an address (processes) by a key in the path.
+//! The machine of hosted agents is told by such a key too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +28,10 @@ pub(crate) fn routes(router: &mut Router) {
 
 async fn token(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Reply> {
     let late = emulator.read(|state| state.faults.number("entra.identity-late-seconds")).unwrap_or(0);
+    let key = request.params.get("key").map(String::as_str);
     let group = emulator.read(|state| {
-        state.arm.identities_of(request.params.get("key").map(String::as_str), request.peer.ip())
+        let machine = || crate::pipelines::machine_identities(state, key?);
+        state.arm.identities_of(key, request.peer.ip()).or_else(machine)
     });
     let Some(group) = group else { return Err(refused("Identity not found")) };
     let age = group.started.map_or(0, |started| emulator.now().duration_since(started).as_secs());

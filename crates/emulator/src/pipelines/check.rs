@@ -1,7 +1,7 @@
 //! What a pipeline names must exist: pools and tasks. The service looks before it makes a run.
 
 use super::message::TaskReference;
-use super::model::{Action, Job, Pipeline, Pool};
+use super::model::{Action, Job, Pipeline, Pool, Step};
 use crate::devops;
 
 /// Refuses a pipeline whose pools or tasks are not there.
@@ -30,11 +30,41 @@ pub(crate) fn queue_of(state: &crate::State, pool: &str) -> Result<(u64, u64), S
 fn tasks(state: &crate::State, job: &Job) -> Result<(), String> {
     for step in &job.steps {
         let Action::Task { name, major } = &step.action else { continue };
-        if task(state, name, *major).is_none() {
+        let apart = devops::task_names_apart(state, name, u64::from(*major));
+        if !apart.is_empty() {
+            // Assumed: the wording.
+            return Err(format!(
+                "The task name {name} is ambiguous. Specify one of the following identifiers to resolve the \
+                 ambiguity: {}",
+                apart.join(", ")
+            ));
+        }
+        let Some(task) = task(state, name, *major) else {
             return Err(format!(
                 "A task is missing. The pipeline references a task called '{name}'. This usually indicates the task \
                  isn't installed. (Task version {major}, job '{}', step '{}'.)",
                 job.name, step.name
+            ));
+        };
+        connections(state, job, step, &task)?;
+    }
+    Ok(())
+}
+
+/// A step names connections that are there.
+fn connections(state: &crate::State, job: &Job, step: &Step, task: &TaskReference) -> Result<(), String> {
+    let all = &state.pipelines.connections;
+    for (input, name) in &step.inputs {
+        let takes_connection = task.connection_inputs.iter().any(|known| known.eq_ignore_ascii_case(input));
+        // Only the run knows what a variable holds.
+        let is_plain = !name.is_empty() && !name.contains("$(");
+        if takes_connection && is_plain && !all.iter().any(|connection| connection.is(name)) {
+            return Err(format!(
+                "The pipeline is not valid. Job {}: Step {} input {input} references service connection {name} which \
+                 could not be found. The service connection does not exist, has been disabled or has not been \
+                 authorized for use. For authorization details, refer to https://aka.ms/yamlauthz.",
+                job.name,
+                if step.name.is_empty() { &task.name } else { &step.name }
             ));
         }
     }

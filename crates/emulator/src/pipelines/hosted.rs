@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::agent_files;
 use super::execution::HOSTED_POOL;
+use crate::arm::{GroupIdentities, Identity};
 use crate::devops;
 use crate::{Effect, Emulator};
 
@@ -27,6 +28,12 @@ pub struct Hosted {
     last_number: u64,
     running: u32,
     waiting: u32,
+    /// Resource ids of the user-assigned identities of the machine, in lower case.
+    #[serde(default)]
+    identities: Vec<String>,
+    /// What shows the identity endpoint that somebody asks from this machine.
+    #[serde(default)]
+    identity_token: String,
 }
 
 /// Something to do for the hosted pools.
@@ -47,6 +54,35 @@ impl HostedAgents {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Child>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Gives the machine of hosted agents these user-assigned identities. `Err` names one that is not there.
+///
+/// In the service only a pool of one's own machines has identities (Managed DevOps Pools, scale sets): agents that
+/// Microsoft hosts have none. Here one pool stands for both.
+pub(crate) fn set_identities(state: &mut crate::State, ids: &[String]) -> Result<Vec<Identity>, String> {
+    let known: Result<Vec<Identity>, String> = ids
+        .iter()
+        .map(|id| state.arm.user_assigned_identity(id).cloned().ok_or_else(|| id.clone()))
+        .collect();
+    let known = known?;
+    let hosted = &mut state.pipelines.hosted;
+    hosted.identities = ids.iter().map(|id| id.to_ascii_lowercase()).collect();
+    if hosted.identity_token.is_empty() {
+        hosted.identity_token = crate::world::random_secret();
+    }
+    Ok(known)
+}
+
+/// The identities of the machine, for those who have its key.
+pub(crate) fn identities(state: &crate::State, key: &str) -> Option<GroupIdentities> {
+    let hosted = &state.pipelines.hosted;
+    let identities = hosted.identities.iter().filter_map(|id| state.arm.user_assigned_identity(id).cloned());
+    // A machine has been up for long when its agent gets a job.
+    (!key.is_empty() && hosted.identity_token == key).then(|| GroupIdentities {
+        started: Some(jiff::Timestamp::UNIX_EPOCH),
+        identities: identities.collect(),
+    })
 }
 
 /// A job waits in the hosted pool: starts an agent now, or when another ends.
@@ -206,13 +242,21 @@ fn environment(emulator: &Emulator, folder: &Path) -> Vec<(String, String)> {
     let own = std::env::current_exe().ok().and_then(|own| Some(own.parent()?.display().to_string()));
     let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".to_owned());
     let path = own.map_or(path.clone(), |own| format!("{own}:{path}"));
-    vec![
+    // The metadata address of a real machine cannot be bound here; clients of managed identity take it from this.
+    let identity = emulator.read(|state| {
+        let hosted = &state.pipelines.hosted;
+        let endpoint = format!("{}/identity/{}", emulator.identity_url, hosted.identity_token);
+        (!hosted.identities.is_empty()).then(|| ("AZURE_POD_IDENTITY_AUTHORITY_HOST".to_owned(), endpoint))
+    });
+    let mut environment = vec![
         ("PATH".to_owned(), path),
         ("HOME".to_owned(), folder.join("home").display().to_string()),
         ("LANG".to_owned(), "C.UTF-8".to_owned()),
         ("SSL_CERT_FILE".to_owned(), emulator.data.join("ca.pem").display().to_string()),
         ("NODE_EXTRA_CA_CERTS".to_owned(), emulator.data.join("ca.pem").display().to_string()),
-    ]
+    ];
+    environment.extend(identity);
+    environment
 }
 
 /// After a start with kept state: nobody watches the agents of before any more, so that their jobs are lost; those that

@@ -253,6 +253,8 @@ fn system_variables(run: &Run, at: At, around: &Surroundings<'_>) -> Vec<(String
     add("system.stageName", &stage.name);
     add("system.stageDisplayName", &stage.display_name);
     add("system.stageAttempt", &1);
+    // What the service sends for every organization by now.
+    add("agent.taskRestrictionsEnforcementMode", &"Enabled");
     add("system.enableAccessToken", &"SecretVariable");
     add("system.oidcRequestUri", &format!("{plan}/jobs/{}/oidctoken", copy.job_id));
     add("system.parallelExecutionType", &(if copy.name.is_empty() { "None" } else { "MultiConfiguration" }));

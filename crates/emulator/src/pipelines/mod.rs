@@ -30,6 +30,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::Emulator;
+use crate::arm::GroupIdentities;
 use crate::faults::Knob;
 use crate::http::Router;
 
@@ -86,6 +87,9 @@ struct Definition {
     yaml: String,
     variables: run::Shades,
     repository: String,
+    /// Where in the repository its text stands.
+    #[serde(default = "api::usual_file")]
+    file: String,
     created: Timestamp,
 }
 
@@ -97,6 +101,7 @@ pub async fn start(emulator: &Emulator, name: &str, yaml: &str) -> Result<u64, S
         yaml: yaml.to_owned(),
         variables: run::Shades::default(),
         repository: emulator.data.display().to_string(),
+        file: api::usual_file(),
         created: emulator.now(),
     };
     let id = emulator.change(|state| state.pipelines.define(definition.clone()));
@@ -122,9 +127,14 @@ pub(crate) fn carry_out(state: &mut crate::State, due: Due) {
     }
 }
 
-/// The name of the service connection of this id.
-pub(crate) fn service_connection(state: &crate::State, id: Uuid) -> Option<String> {
-    state.pipelines.connections.iter().find(|connection| connection.id == id).map(|found| found.name.clone())
+/// The service connection of this id.
+pub(crate) fn service_connection(state: &crate::State, id: Uuid) -> Option<&Connection> {
+    state.pipelines.connections.iter().find(|connection| connection.id == id)
+}
+
+/// The identities of the machine that runs hosted agents, for those who have its key.
+pub(crate) fn machine_identities(state: &crate::State, key: &str) -> Option<GroupIdentities> {
+    hosted::identities(state, key)
 }
 
 /// Adds the routes that Azure DevOps has: pipelines, runs, builds and their logs.
@@ -132,7 +142,7 @@ pub(crate) fn routes(router: &mut Router) {
     api::routes(router);
 }
 
-/// Adds the emulator's own: putting pipelines and service connections there.
+/// Adds the emulator's own: putting pipelines and service connections there, and identities of hosted machines.
 pub(crate) fn control_routes(router: &mut Router) {
     api::control_routes(router);
 }

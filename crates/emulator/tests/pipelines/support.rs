@@ -37,7 +37,7 @@ fn build_stand_in_agent() -> PathBuf {
 /// An emulator and a person.
 pub(crate) struct Person {
     pub(crate) running: Running,
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
     token: String,
 }
 
@@ -56,13 +56,22 @@ impl Person {
     }
 
     pub(crate) async fn start_with(stand_in_agent: Option<PathBuf>) -> Self {
+        Self::start_as(stand_in_agent, None).await
+    }
+
+    /// Starts an emulator that keeps what it knows in a folder, and takes up what is there.
+    pub(crate) async fn start_in(state: &Path) -> Self {
+        Self::start_as(None, Some(state.to_owned())).await
+    }
+
+    async fn start_as(stand_in_agent: Option<PathBuf>, state: Option<PathBuf>) -> Self {
         let options = Options {
             port: 0,
             listen: None,
             advertise: None,
             runtime: RuntimeChoice::Process,
             data: None,
-            state: None,
+            state,
             mode: Mode::Run,
             stand_in_agent,
             images: Vec::new(),
@@ -104,6 +113,53 @@ impl Person {
         let (status, text) =
             self.call(Method::PUT, &format!("emulator/{path}"), "application/json", Some(&body)).await;
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+    }
+
+    /// What the organization shows under a path.
+    pub(crate) async fn organization(&self, path: &str) -> Value {
+        let (status, body) =
+            self.call(Method::GET, &format!("contoso/_apis/{path}"), "application/json", None).await;
+        assert!(status.is_success(), "{path}: {status} {body}");
+        serde_json::from_str(&body).expect("JSON")
+    }
+
+    /// What agents get as a task's archive.
+    pub(crate) async fn task_archive(&self, id: &str, version: &str) -> (StatusCode, Vec<u8>) {
+        let url = format!("{}/contoso/_apis/distributedtask/tasks/{id}/{version}", self.running.emulator.url);
+        let request = self.http.get(url).header("accept", "application/zip;api-version=7.2");
+        let answer = request.basic_auth("", Some(&self.token)).send().await.expect("an answer");
+        (answer.status(), answer.bytes().await.expect("a body").to_vec())
+    }
+
+    /// Waits until everything it knows by now is kept.
+    pub(crate) async fn kept(&self, folder: &Path, word: &str) {
+        let state = folder.join("state.json");
+        let begun = std::time::Instant::now();
+        while !std::fs::read_to_string(&state).is_ok_and(|text| text.contains(word)) {
+            assert!(begun.elapsed() < PATIENCE, "the state was not kept");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Installs the package of an extension. `Err` is what the refusal says.
+    pub(crate) async fn install(&self, package: Vec<u8>) -> Result<Value, String> {
+        let url = format!("{}/emulator/extensions", self.running.emulator.url);
+        let response = self.http.put(url).body(package).send().await.expect("an answer");
+        let taken = response.status().is_success();
+        let body: Value = response.json().await.expect("JSON");
+        if taken { Ok(body) } else { Err(body["error"].as_str().expect("a reason").to_owned()) }
+    }
+
+    pub(crate) async fn uninstall(&self, extension: &str) {
+        let path = format!("emulator/extensions/{extension}");
+        let (status, body) = self.call(Method::DELETE, &path, "application/json", None).await;
+        assert!(status.is_success(), "{body}");
+    }
+
+    /// Makes a service connection. `Err` is what the refusal says.
+    pub(crate) async fn connect(&self, name: &str, connection: Value) -> Result<Value, String> {
+        let (status, body) = self.put(&format!("service-connections/{name}"), connection).await;
+        if status.is_success() { Ok(body) } else { Err(body["error"].as_str().expect("a reason").to_owned()) }
     }
 
     /// What the emulator shows of itself.

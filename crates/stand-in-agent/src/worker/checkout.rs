@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 use url::Url;
 
-use super::child::Invocation;
+use super::child::{Invocation, SignalReach};
 use super::folders::Folders;
 use super::message::Repository;
 use crate::capabilities::find_program;
@@ -90,6 +90,7 @@ fn clone(
         arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
         folder: to.to_owned(),
         environment: environment.clone(),
+        reach: SignalReach::Group,
     };
     let mut commands = vec![command(&["clone", "--no-checkout", url.as_str(), "."])];
     let version = version.filter(|version| !version.is_empty()).unwrap_or("HEAD");

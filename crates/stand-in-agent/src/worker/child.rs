@@ -1,11 +1,13 @@
 //! One process of a step: its own group, its lines as they come, and the three signals that end it.
+//!
+//! Signals, times and the wait for output are those of the official agent's `ProcessInvoker.cs`.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -18,7 +20,7 @@ const INTERRUPT_GRACE: Duration = Duration::from_millis(7500);
 /// After SIGTERM, before SIGKILL.
 const TERMINATE_GRACE: Duration = Duration::from_millis(2500);
 /// How long output is still read after the process ended. A grandchild that keeps the pipe open must not keep the job.
-const DRAIN: Duration = Duration::from_secs(2);
+const DRAIN: Duration = Duration::from_secs(5);
 /// Marks every process of a job, so that those it leaves behind are found.
 pub(crate) const LOOKUP_VARIABLE: &str = "VSTS_PROCESS_LOOKUP_ID";
 
@@ -28,6 +30,17 @@ pub(crate) struct Invocation {
     pub(crate) arguments: Vec<String>,
     pub(crate) folder: PathBuf,
     pub(crate) environment: Environment,
+    /// Who hears of a cancellation.
+    pub(crate) reach: SignalReach,
+}
+
+/// Whom signals reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SignalReach {
+    /// The process alone: what it started goes on until it is told, or until the job is over.
+    Process,
+    /// Its whole group.
+    Group,
 }
 
 /// Where a line was written.
@@ -62,7 +75,7 @@ pub(crate) async fn run(
         child.stderr.take().map(|error| tokio::spawn(read_lines(error, Stream::Error, lines.clone()))),
     ];
     drop(lines);
-    let mut ending = std::pin::pin!(wait_or_stop(&mut child, canceled));
+    let mut ending = std::pin::pin!(wait_or_stop(&mut child, invocation.reach, canceled));
     let exit = loop {
         tokio::select! {
             Some((stream, line)) = received.recv() => on_line(stream, &line),
@@ -92,7 +105,11 @@ fn spawn(invocation: &Invocation) -> anyhow::Result<Child> {
     })
 }
 
-async fn wait_or_stop(child: &mut Child, canceled: impl Future<Output = ()>) -> anyhow::Result<Exit> {
+async fn wait_or_stop(
+    child: &mut Child,
+    reach: SignalReach,
+    canceled: impl Future<Output = ()>,
+) -> anyhow::Result<Exit> {
     tokio::select! {
         status = child.wait() => {
             let status = status.context("the process was lost")?;
@@ -100,24 +117,29 @@ async fn wait_or_stop(child: &mut Child, canceled: impl Future<Output = ()>) -> 
         }
         () = canceled => {}
     }
-    let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+    let process = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
     for (signal, grace) in [(Signal::SIGINT, INTERRUPT_GRACE), (Signal::SIGTERM, TERMINATE_GRACE)] {
-        signal_group(group, signal);
+        send(process, reach, signal);
         if tokio::time::timeout(grace, child.wait()).await.is_ok() {
             break;
         }
     }
-    // Also when it ended: whatever it started may still be there.
-    signal_group(group, Signal::SIGKILL);
+    match reach {
+        SignalReach::Process => drop(child.start_kill()),
+        // Also when it ended: whatever it started may still be there.
+        SignalReach::Group => send(process, reach, Signal::SIGKILL),
+    }
     child.wait().await.context("the process was lost")?;
     Ok(Exit::Canceled)
 }
 
-fn signal_group(group: Option<Pid>, signal: Signal) {
-    if let Some(group) = group {
-        // It fails when nobody is left in the group, which is what was wanted.
-        let _ = killpg(group, signal);
-    }
+fn send(process: Option<Pid>, reach: SignalReach, signal: Signal) {
+    let Some(process) = process else { return };
+    // It fails when nobody is left to hear it, which is what was wanted.
+    let _ = match reach {
+        SignalReach::Process => kill(process, signal),
+        SignalReach::Group => killpg(process, signal),
+    };
 }
 
 async fn read_lines(source: impl AsyncRead + Unpin, stream: Stream, lines: mpsc::Sender<(Stream, String)>) {
@@ -165,6 +187,7 @@ mod tests {
             arguments: vec!["-c".into(), script.into()],
             folder: "/".into(),
             environment: [("PATH".to_owned(), "/usr/bin:/bin".to_owned())].into_iter().collect(),
+            reach: SignalReach::Group,
         }
     }
 

@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 /// What a command begins with, anywhere in a line.
 const PREFIX: &str = "##vso[";
 
+/// Another name of `task.logissue`, which azure-pipelines-task-lib uses.
+const LOG_ISSUE_ALIAS: (&str, &str) = ("task", "issue");
+
 /// A parsed command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Command {
@@ -28,10 +31,13 @@ impl Command {
         if area.is_empty() || action.is_empty() {
             return None;
         }
+        let (area, action) = (area.to_ascii_lowercase(), action.to_ascii_lowercase());
+        let is_alias = (area.as_str(), action.as_str()) == LOG_ISSUE_ALIAS;
+        let action = if is_alias { "logissue".to_owned() } else { action };
         let properties = properties.split(';').filter_map(|property| property.split_once('='));
         Some(Self {
-            area: area.to_ascii_lowercase(),
-            action: action.to_ascii_lowercase(),
+            area,
+            action,
             properties: properties
                 .map(|(key, value)| (key.trim().to_ascii_lowercase(), unescape(value, PROPERTY_ESCAPES)))
                 .collect(),
@@ -73,6 +79,7 @@ mod tests {
         assert_eq!(command.property("variable"), Some("a.b"));
         assert!(command.is_true("isoutput") && command.is_true("issecret") && !command.is_true("isreadonly"));
         assert_eq!(command.data, "v=1;2]");
+        assert_eq!(Command::parse("##vso[task.issue type=error;]x").unwrap().action, "logissue");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::command::Command;
 use super::masker::Masker;
+use super::restrictions::{self, Policy, Verdict};
 use super::variables::Variables;
 use crate::wire::models::{Issue, TaskResult, VariableValue};
 
@@ -42,6 +43,8 @@ pub(crate) struct StepEffects {
     pub(crate) warning_count: usize,
     /// Output variables, by their own name.
     pub(crate) outputs: BTreeMap<String, VariableValue>,
+    /// What a task sets for itself: its next attempt finds it again.
+    pub(crate) task_variables: BTreeMap<String, String>,
     /// Percent and what it is doing.
     pub(crate) progress: Option<(u32, String)>,
     /// For later.
@@ -66,13 +69,44 @@ pub(crate) struct Reach<'a> {
     pub(crate) path: &'a mut Vec<String>,
     pub(crate) masker: &'a Masker,
     pub(crate) effects: &'a mut StepEffects,
+    pub(crate) policy: Policy<'a>,
 }
 
 impl Reach<'_> {
-    /// Carries a command out. Returns the line to show in its place, if any.
-    pub(crate) fn apply(&mut self, command: &Command) -> Option<String> {
+    /// Carries a command out, if the task may give it. Returns the lines to show in its place.
+    pub(crate) fn apply(&mut self, command: &Command) -> Vec<String> {
+        let (warning, granted) = self.admit(command);
+        let shown = if granted { self.carry_out(command) } else { None };
+        warning.into_iter().chain(shown).collect()
+    }
+
+    /// Whether the task's restrictions let a command through, and the line that says so if they do not.
+    fn admit(&mut self, command: &Command) -> (Option<String>, bool) {
+        let sets = match (command.area.as_str(), command.action.as_str()) {
+            ("task", "setvariable" | "settaskvariable") => command.property("variable"),
+            ("task", "prependpath") => Some(restrictions::PATH),
+            _ => None,
+        };
+        let verdict = match self.policy.command(command) {
+            Verdict::Allowed => sets.map_or(Verdict::Allowed, |name| self.policy.variable(name)),
+            breach => breach,
+        };
+        match verdict {
+            Verdict::Allowed => (None, true),
+            Verdict::Tolerated(text) => (Some(self.warn(&text)), true),
+            Verdict::Refused(text) => (Some(self.warn(&text)), false),
+        }
+    }
+
+    fn warn(&mut self, text: &str) -> String {
+        self.effects.add_issue("warning", text, BTreeMap::new());
+        format!("##[warning]{text}")
+    }
+
+    fn carry_out(&mut self, command: &Command) -> Option<String> {
         match (command.area.as_str(), command.action.as_str()) {
             ("task", "setvariable") => self.set_variable(command),
+            ("task", "settaskvariable") => self.set_task_variable(command),
             ("task", "setsecret") => {
                 self.masker.add(&command.data);
                 None
@@ -104,9 +138,8 @@ impl Reach<'_> {
                 self.variables.set("build.buildNumber", &command.data, false);
                 self.upload(Upload::BuildNumber(command.data.clone()))
             }
-            // Nothing depends on these: details of an old kind of log, telemetry, and what a task hands to its own
-            // clean-up.
-            ("task", "logdetail" | "settaskvariable") | ("telemetry", _) => None,
+            // Nothing depends on these: details of an old kind of log, and telemetry.
+            ("task", "logdetail") | ("telemetry", _) => None,
             (area, action) => {
                 Some(format!("##[warning]The stand-in agent does not know the command {area}.{action}."))
             }
@@ -120,9 +153,7 @@ impl Reach<'_> {
             );
         };
         if self.variables.is_read_only(name) {
-            let text = format!("Overwriting readonly variable '{name}' is not permitted.");
-            self.effects.add_issue("warning", &text, BTreeMap::new());
-            return Some(format!("##[warning]{text}"));
+            return Some(self.warn(&format!("Overwriting readonly variable '{name}' is not permitted.")));
         }
         let secret = command.is_true("issecret");
         if secret {
@@ -137,6 +168,20 @@ impl Reach<'_> {
                 VariableValue { value: Some(command.data.clone()), is_secret: secret, is_read_only: false };
             self.effects.outputs.insert(name.to_owned(), value);
         }
+        None
+    }
+
+    fn set_task_variable(&mut self, command: &Command) -> Option<String> {
+        let Some(name) = command.property("variable") else {
+            return Some(
+                "##[error]Required field 'variable' is missing in ##vso[task.settaskvariable] command."
+                    .into(),
+            );
+        };
+        if command.is_true("issecret") {
+            self.masker.add(&command.data);
+        }
+        self.effects.task_variables.insert(name.to_owned(), command.data.clone());
         None
     }
 
@@ -176,9 +221,7 @@ impl Reach<'_> {
         let file_name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let name = name.map_or(file_name, str::to_owned);
         if !path.is_file() {
-            let text = format!("Cannot upload {}: there is no such file.", path.display());
-            self.effects.add_issue("warning", &text, BTreeMap::new());
-            return Some(format!("##[warning]{text}"));
+            return Some(self.warn(&format!("Cannot upload {}: there is no such file.", path.display())));
         }
         self.upload(Upload::Attachment { kind: kind.to_owned(), name, path })
     }
@@ -195,7 +238,15 @@ mod tests {
 
     /// Applies lines; what is shown, and what they left behind.
     fn apply(lines: &[&str]) -> (Vec<String>, StepEffects, Variables, Vec<String>) {
+        apply_under("{}", lines)
+    }
+
+    /// The same for a task with restrictions, which are enforced.
+    fn apply_under(restrictions: &str, lines: &[&str]) -> (Vec<String>, StepEffects, Variables, Vec<String>) {
         let mut variables = Variables::default();
+        variables.set("agent.taskRestrictionsEnforcementMode", "Enabled", false);
+        let restrictions = serde_json::from_str(restrictions).unwrap();
+        let policy = Policy::new(Some(&restrictions), &variables);
         variables.set("fixed", "1", false);
         variables.set_read_only("fixed", true);
         let (mut effects, mut path, masker) = (StepEffects::default(), Vec::new(), Masker::default());
@@ -205,10 +256,11 @@ mod tests {
             path: &mut path,
             masker: &masker,
             effects: &mut effects,
+            policy,
         };
         let shown = lines
             .iter()
-            .filter_map(|line| reach.apply(&Command::parse(line).unwrap()))
+            .flat_map(|line| reach.apply(&Command::parse(line).unwrap()))
             .map(|line| masker.mask(&line))
             .collect();
         (shown, effects, variables, path)
@@ -262,6 +314,32 @@ mod tests {
     }
 
     #[test]
+    fn what_a_task_may_not_do_is_a_warning_and_nothing_else() {
+        let restrictions =
+            r#"{"commands":{"mode":"restricted"},"settableVariables":{"allowed":["agentName"]}}"#;
+        let (shown, effects, variables, path) = apply_under(
+            restrictions,
+            &[
+                "##vso[task.setvariable variable=agentName;isOutput=true]a-1",
+                "##vso[task.setvariable variable=other]x",
+                "##vso[task.prependpath]/opt/x",
+                "##vso[build.addbuildtag]v1",
+            ],
+        );
+        assert_eq!(effects.outputs["agentName"].value.as_deref(), Some("a-1"));
+        assert_eq!((variables.get("other"), path.len(), effects.uploads.len()), (None, 0, 0));
+        assert_eq!(
+            shown,
+            [
+                "##[warning]Setting variable 'other' has been disabled by the task or build definition.",
+                "##[warning]Setting variable 'PATH' has been disabled by the task or build definition.",
+                "##[warning]##vso[build.addbuildtag] is not allowed in this step due to policy restrictions.",
+            ]
+        );
+        assert_eq!(effects.warning_count, 3);
+    }
+
+    #[test]
     fn the_rest() {
         let (shown, effects, _, path) = apply(&[
             "##vso[task.prependpath]/opt/x",
@@ -270,9 +348,11 @@ mod tests {
             "##vso[build.addbuildtag]v1",
             "##vso[task.uploadsummary]/no/such/file.md",
             "##vso[telemetry.publish area=x]{}",
+            "##vso[task.settaskvariable variable=id]7",
             "##vso[unknown.thing]",
         ]);
         assert_eq!(path, ["/opt/x"]);
+        assert_eq!(effects.task_variables["id"], "7");
         assert_eq!(effects.progress, Some((42, "half way".to_owned())));
         assert_eq!(effects.uploads, [Upload::BuildTag("v1".into())]);
         assert_eq!(shown.len(), 2);

@@ -2,15 +2,16 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use super::checkout;
-use super::child::{self, Exit, Invocation, LOOKUP_VARIABLE, Stream};
+use super::child::{self, Exit, Invocation, LOOKUP_VARIABLE, SignalReach, Stream};
 use super::command::Command;
 use super::effects::Reach;
 use super::job::Job;
 use super::message::Step;
-use super::node;
+use super::node::{self, Contract};
+use super::restrictions::Policy;
 use super::script::{self, Shell};
 use super::step::{Attempt, Running};
 use super::task::{self, Manifest, Task};
@@ -40,8 +41,13 @@ impl Job {
             running.log.write("Generating script.");
             (shell.plan(&inputs, &self.folders, &path)?, shell.name())
         } else {
-            let endpoints = &self.message.resources.endpoints;
-            node::add_task_contract(&mut environment, &inputs, endpoints, &self.variables);
+            let contract = Contract {
+                inputs: &inputs,
+                resources: &self.message.resources,
+                variables: &self.variables,
+                task_variables: &running.effects.task_variables,
+            };
+            node::add_task_contract(&mut environment, &contract);
             (self.node_plan(task, &path)?, "node")
         };
         running.log.write(OUTPUT_BEGINS);
@@ -49,18 +55,26 @@ impl Job {
         if shell.is_some() {
             running.log.write(&format!("{program} {}", arguments.join(" ")));
         }
-        let invocation = Invocation { program, arguments, folder, environment };
+        // The official agent signals the process it started and nobody else. For a script that is a Node task, which
+        // hands the signal on to its shell; here the shell's group stands for both.
+        let reach = if shell.is_some() { SignalReach::Group } else { SignalReach::Process };
+        let invocation = Invocation { program, arguments, folder, environment, reach };
         let attempt = self.run_process(running, &invocation, fail_on_stderr).await?;
         Ok(Attempt { who, ..attempt })
     }
 
+    /// The official agent has a Node of its own for each kind of handler; here the one in `PATH` runs them all.
     fn node_plan(&self, task: &Task, path: &str) -> anyhow::Result<script::Plan> {
         let program = find_program("node", path).context(
             "node was not found in PATH. The stand-in agent brings none along: install Node.js to run tasks.",
         )?;
-        let target = task.node_target(&self.variables)?.to_string_lossy().into_owned();
-        let folder = self.folders.sources.clone();
-        Ok(script::Plan { program, arguments: vec![target], folder, fail_on_stderr: false })
+        let handler = task.node_handler(&self.variables)?;
+        if !handler.target.is_file() {
+            bail!("The task's script is missing: {}", handler.target.display());
+        }
+        let arguments = vec![handler.target.to_string_lossy().into_owned()];
+        let folder = handler.folder.unwrap_or_else(|| self.folders.sources.clone());
+        Ok(script::Plan { program, arguments, folder, fail_on_stderr: false })
     }
 
     /// Gets the sources.
@@ -102,7 +116,7 @@ impl Job {
         invocation: &Invocation,
         errors_matter: bool,
     ) -> anyhow::Result<Attempt> {
-        let Running { step, record, log, begun, effects } = running;
+        let Running { step, record, log, begun, effects, restrictions } = running;
         let (mut timed_out, mut wrote_errors) = (false, false);
         let cancel = self.cancel.clone();
         let canceled = async {
@@ -111,19 +125,19 @@ impl Job {
                 () = tokio::time::sleep(time_limit(step.timeout_in_minutes)) => timed_out = true,
             }
         };
+        let policy = Policy::new(*restrictions, &self.variables);
         let mut reach = Reach {
             step_name: &step.name,
             variables: &mut self.variables,
             path: &mut self.path,
             masker: &self.masker,
             effects,
+            policy,
         };
         let reporter = &self.reporter;
         let exit = child::run(invocation, canceled, |stream, line| {
             if let Some(command) = Command::parse(line) {
-                if let Some(shown) = reach.apply(&command) {
-                    log.write(&shown);
-                }
+                reach.apply(&command).iter().for_each(|shown| log.write(shown));
                 if let Some((percent, operation)) = reach.effects.progress.take() {
                     reporter.record(&with_progress(record, percent, operation));
                 }

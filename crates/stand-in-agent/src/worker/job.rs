@@ -31,9 +31,20 @@ use crate::wire::transport::Transport;
 /// The plan version from which an event ends the job; before it, the listener does.
 const EVENTS_SINCE: i64 = 8;
 
-/// Authorization parameters that say who, not with what.
-const OPEN_PARAMETERS: &[&str] =
-    &["authenticationtype", "issuedat", "role", "scope", "serviceprincipalid", "tenantid", "username"];
+/// Authorization parameters that are shown, as far as they occur here. From the official agent's source
+/// (`MaskingUtil.cs`): whatever is not listed is masked, be it only a user name or a client id.
+const OPEN_PARAMETERS: &[&str] = &[
+    "accesstokentype",
+    "audience",
+    "authenticationtype",
+    "authorizationtype",
+    "expiresat",
+    "idtoken",
+    "issuedat",
+    "role",
+    "scope",
+    "tenantid",
+];
 
 /// Addresses among the variables that an on-premises server may give under a name that is no use here.
 const SERVER_ADDRESSES: &[&str] = &[
@@ -172,7 +183,7 @@ impl Job {
                     log.write(&format!("Downloading task: {} ({})", reference.name, reference.version));
                     let task = Task::fetch(&self.plans, &self.folders, reference).await?;
                     if Shell::of_task(&reference.id).is_none() {
-                        task.node_target(&self.variables)?;
+                        task.node_handler(&self.variables)?;
                     }
                     Some(task)
                 }
@@ -283,6 +294,7 @@ fn mask_secrets(message: &JobMessage) -> Masker {
             }
         }
     }
+    message.resources.secure_files.iter().for_each(|file| masker.add(&file.ticket));
     masker
 }
 
@@ -365,9 +377,11 @@ mod tests {
                     {"name": "SystemVssConnection", "url": "https://inside:1/contoso/",
                      "authorization": {"scheme": "OAuth", "parameters": {"AccessToken": "job-token"}}},
                     {"id": "e", "name": "arm", "url": "https://management.example/",
-                     "authorization": {"scheme": "x", "parameters": {"tenantid": "tenant", "serviceprincipalkey": "key!"}}},
+                     "authorization": {"scheme": "x", "parameters": {
+                        "tenantid": "tenant", "serviceprincipalid": "client", "serviceprincipalkey": "key!"}}},
                 ],
                 "repositories": [{"alias": "self", "properties": {"url": "https://inside:1/contoso/_git/r"}}],
+                "secureFiles": [{"id": "f", "name": "cert.pem", "ticket": "once-only"}],
             },
         }))
         .unwrap()
@@ -375,8 +389,9 @@ mod tests {
 
     #[test]
     fn everything_secret_is_masked() {
-        let masked = mask_secrets(&message()).mask("hunter2 hint.ed named job-token key! tenant");
-        assert_eq!(masked, "*** *** *** *** *** tenant");
+        let masked =
+            mask_secrets(&message()).mask("hunter2 hint.ed named job-token key! client once-only tenant");
+        assert_eq!(masked, "*** *** *** *** *** *** *** tenant");
     }
 
     #[test]

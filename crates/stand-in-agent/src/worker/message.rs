@@ -113,10 +113,20 @@ pub(crate) struct TaskReference {
 
 /// What a job may use.
 #[derive(Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub(crate) struct Resources {
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) repositories: Vec<Repository>,
+    pub(crate) secure_files: Vec<SecureFile>,
+}
+
+/// A file that the server keeps; the ticket is good for one download.
+#[derive(Clone, Deserialize)]
+pub(crate) struct SecureFile {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) ticket: String,
 }
 
 /// A service connection.

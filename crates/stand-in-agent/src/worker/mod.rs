@@ -14,6 +14,7 @@ mod masker;
 pub(crate) mod message;
 mod node;
 mod reporter;
+mod restrictions;
 mod script;
 mod step;
 mod task;

@@ -1,29 +1,43 @@
-//! What a Node task finds in its environment (the contract of azure-pipelines-task-lib).
+//! What a Node task finds in its environment: the official agent's `Handler.cs` writes it, azure-pipelines-task-lib
+//! reads it (`_loadData` in its internal.js, which takes inputs and secrets out of the environment before the task
+//! runs).
 
 use std::collections::BTreeMap;
 
-use super::message::{Endpoint, SYSTEM_CONNECTION};
+use super::message::{Endpoint, Resources, SYSTEM_CONNECTION};
 use super::variables::{Variables, environment_name};
 use crate::environment::Environment;
 
-/// Adds inputs, service connections and variables.
-pub(crate) fn add_task_contract(
-    environment: &mut Environment,
-    inputs: &BTreeMap<String, String>,
-    endpoints: &[Endpoint],
-    variables: &Variables,
-) {
-    for (name, value) in inputs {
+/// What the environment of a task is made from.
+pub(crate) struct Contract<'a> {
+    pub(crate) inputs: &'a BTreeMap<String, String>,
+    pub(crate) resources: &'a Resources,
+    pub(crate) variables: &'a Variables,
+    /// What an earlier attempt of the task set for itself.
+    pub(crate) task_variables: &'a BTreeMap<String, String>,
+}
+
+/// Adds inputs, service connections, secure files and variables.
+pub(crate) fn add_task_contract(environment: &mut Environment, contract: &Contract<'_>) {
+    let Contract { inputs, resources, variables, task_variables } = contract;
+    for (name, value) in *inputs {
         environment.set(format!("INPUT_{}", environment_name(name)), value.clone());
     }
-    for endpoint in endpoints {
+    for endpoint in &resources.endpoints {
         add_endpoint(environment, endpoint);
+    }
+    for file in &resources.secure_files {
+        environment.set(format!("SECUREFILE_NAME_{}", file.id), file.name.clone());
+        environment.set(format!("SECUREFILE_TICKET_{}", file.id), file.ticket.clone());
     }
     let names = |names: Vec<&str>| serde_json::Value::from(names).to_string();
     environment.set("VSTS_PUBLIC_VARIABLES", names(variables.public().map(|(name, _)| name).collect()));
     environment.set("VSTS_SECRET_VARIABLES", names(variables.secret().map(|(name, _)| name).collect()));
     for (name, value) in variables.secret() {
         environment.set(format!("SECRET_{}", environment_name(name)), value);
+    }
+    for (name, value) in *task_variables {
+        environment.set(format!("VSTS_TASKVARIABLE_{}", environment_name(name)), value.clone());
     }
     if let Some(status) = variables.get("agent.jobstatus") {
         environment.set("agent.jobstatus", status);
@@ -64,10 +78,11 @@ mod tests {
 
     #[test]
     fn the_contract() {
-        let endpoints: Vec<Endpoint> = serde_json::from_str(
-            r#"[{"name":"SystemVssConnection","url":"https://h/","authorization":{"scheme":"OAuth","parameters":{"AccessToken":"jwt"}}},
+        let resources: Resources = serde_json::from_str(
+            r#"{"endpoints":[{"name":"SystemVssConnection","url":"https://h/","authorization":{"scheme":"OAuth","parameters":{"AccessToken":"jwt"}}},
                 {"id":"e1","name":"arm","url":"https://m/","authorization":{"scheme":"ServicePrincipal","parameters":{"tenantid":"t"}},"data":{"subscriptionId":"s"}},
-                {"name":"nobody","url":"https://n/"}]"#,
+                {"name":"nobody","url":"https://n/"}],
+                "secureFiles":[{"id":"f1","name":"cert.pem","ticket":"t1"}]}"#,
         )
         .unwrap();
         let mut variables = Variables::default();
@@ -75,7 +90,14 @@ mod tests {
         variables.set("my.pass", "p", true);
         let mut environment = Environment::default();
         let inputs = [("azure Sub".to_owned(), "e1".to_owned())].into();
-        add_task_contract(&mut environment, &inputs, &endpoints, &variables);
+        let task_variables = [("attempt.Id".to_owned(), "7".to_owned())].into();
+        let contract = Contract {
+            inputs: &inputs,
+            resources: &resources,
+            variables: &variables,
+            task_variables: &task_variables,
+        };
+        add_task_contract(&mut environment, &contract);
         for (name, value) in [
             ("INPUT_AZURE_SUB", "e1"),
             ("ENDPOINT_URL_SYSTEMVSSCONNECTION", "https://h/"),
@@ -88,9 +110,13 @@ mod tests {
             ("VSTS_PUBLIC_VARIABLES", r#"["Build.Reason"]"#),
             ("VSTS_SECRET_VARIABLES", r#"["my.pass"]"#),
             ("SECRET_MY_PASS", "p"),
+            ("SECUREFILE_NAME_f1", "cert.pem"),
+            ("SECUREFILE_TICKET_f1", "t1"),
+            ("VSTS_TASKVARIABLE_ATTEMPT_ID", "7"),
         ] {
             assert_eq!(environment.get(name), Some(value), "{name}");
         }
         assert!(environment.iter().all(|(_, value)| value != "https://n/"));
+        assert_eq!(environment.get("MY_PASS"), None, "a secret is nowhere but under its own prefix");
     }
 }

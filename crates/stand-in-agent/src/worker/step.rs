@@ -10,6 +10,7 @@ use super::effects::{StepEffects, Upload};
 use super::job::Job;
 use super::log::Log;
 use super::message::Step;
+use super::restrictions::Restrictions;
 use super::task::Task;
 use crate::clock;
 use crate::wire::models::{TaskOfRecord, TaskResult, TimelineRecord};
@@ -25,6 +26,8 @@ pub(super) struct Running<'a> {
     /// How far the job's cancelling was when the attempt began.
     pub(super) begun: Stage,
     pub(super) effects: StepEffects,
+    /// What the task keeps its output from doing.
+    pub(super) restrictions: Option<&'a Restrictions>,
 }
 
 impl Running<'_> {
@@ -94,8 +97,9 @@ impl Job {
         log.write(&format!("##[section]Starting: {}", record.name));
         write_header(&log, step, task);
         let begun = self.cancel.stage();
-        let mut running =
-            Running { step, record: &record, log: &log, begun, effects: StepEffects::default() };
+        let restrictions = task.and_then(|task| task.manifest.restrictions.as_ref());
+        let effects = StepEffects::default();
+        let mut running = Running { step, record: &record, log: &log, begun, effects, restrictions };
         let result = match wanted {
             Ok(_) => self.attempts(&mut running, task).await,
             Err(error) => running.fail(&format!("{error:#}")),

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::folders::Folders;
 use super::message::{Step, TaskReference};
+use super::restrictions::Restrictions;
 use super::variables::Variables;
 use crate::wire::plans::PlanClient;
 
@@ -29,6 +30,7 @@ pub(crate) struct Manifest {
     pub(crate) help_mark_down: String,
     pub(crate) inputs: Vec<InputDefinition>,
     pub(crate) execution: BTreeMap<String, Value>,
+    pub(crate) restrictions: Option<Restrictions>,
 }
 
 /// An input of a task.
@@ -40,6 +42,15 @@ pub(crate) struct InputDefinition {
     #[serde(rename = "type")]
     pub(crate) kind: String,
     pub(crate) default_value: Option<Value>,
+}
+
+/// What a Node handler says.
+#[derive(Debug)]
+pub(crate) struct NodeHandler {
+    /// The script.
+    pub(crate) target: PathBuf,
+    /// Where it runs; by default among the sources.
+    pub(crate) folder: Option<PathBuf>,
 }
 
 /// A task that is ready to run.
@@ -77,11 +88,11 @@ impl Task {
         Ok(Self { folder, manifest })
     }
 
-    /// The script a Node handler runs.
+    /// The script that the newest Node handler of the task runs, and the folder in which it wants to run.
     ///
     /// # Errors
     /// The task has no handler this agent can run.
-    pub(crate) fn node_target(&self, variables: &Variables) -> anyhow::Result<PathBuf> {
+    pub(crate) fn node_handler(&self, variables: &Variables) -> anyhow::Result<NodeHandler> {
         let handler = NODE_HANDLERS.iter().find_map(|wanted| {
             self.manifest
                 .execution
@@ -94,8 +105,17 @@ impl Task {
             bail!("A supported task execution handler was not found. The task has: {}", has.join(", "));
         };
         let target = handler["target"].as_str().context("the task's handler names no target")?;
-        let target = target.replace("$(currentDirectory)/", "").replace("$(currentDirectory)", "");
-        Ok(self.folder.join(variables.expand(&target)))
+        let folder = handler["workingDirectory"].as_str().filter(|folder| !folder.is_empty());
+        Ok(NodeHandler {
+            target: self.in_folder(target, variables),
+            folder: folder.map(|folder| self.in_folder(folder, variables)),
+        })
+    }
+
+    /// A path of the manifest: `$(currentDirectory)` is the task's folder, where paths begin anyway.
+    fn in_folder(&self, path: &str, variables: &Variables) -> PathBuf {
+        let path = path.replace("$(currentDirectory)/", "").replace("$(currentDirectory)", "");
+        self.folder.join(variables.expand(&path))
     }
 }
 
@@ -185,8 +205,10 @@ mod tests {
         let variables = Variables::default();
         let both =
             task(r#"{"Node10":{"target":"old.js"},"Node20_1":{"target":"$(currentDirectory)/new.js"}}"#);
-        assert_eq!(both.node_target(&variables).unwrap(), Path::new("/t/new.js"));
-        let error = task(r#"{"PowerShell3":{"target":"x.ps1"}}"#).node_target(&variables).unwrap_err();
+        assert_eq!(both.node_handler(&variables).unwrap().target, Path::new("/t/new.js"));
+        let placed = task(r#"{"Node24":{"target":"a.js","workingDirectory":"$(currentDirectory)"}}"#);
+        assert_eq!(placed.node_handler(&variables).unwrap().folder.as_deref(), Some(Path::new("/t/")));
+        let error = task(r#"{"PowerShell3":{"target":"x.ps1"}}"#).node_handler(&variables).unwrap_err();
         assert!(error.to_string().contains("PowerShell3"));
     }
 }

@@ -168,32 +168,6 @@ async fn a_cancelled_job_stops_its_step_and_cleans_up() {
 }
 
 #[tokio::test]
-async fn a_node_task_gets_its_inputs_and_talks_back() {
-    let server = Server::start().await;
-    let agent = Agent::configured(&server).await;
-    let id = "11111111-2222-4333-8444-555555555555";
-    let manifest = r#"{"friendlyName":"Greeter","inputs":[{"name":"who","aliases":["name"]},{"name":"times","defaultValue":"2"}],
-        "execution":{"Node10":{"target":"old.js"},"Node20_1":{"target":"index.js"}}}"#;
-    let program = "const e = process.env;
-        console.log(`hello ${e.INPUT_WHO} x${e.INPUT_TIMES} at ${e.ENDPOINT_URL_SYSTEMVSSCONNECTION}`);
-        console.log(`secret ${e.SECRET_PASSWORD.length} named ${e.VSTS_SECRET_VARIABLES}`);
-        console.log('##vso[task.setvariable variable=greeted;isOutput=true]yes%0Aindeed');
-        console.log('##vso[task.complete result=SucceededWithIssues;]done');";
-    server.world.add_task(id, &[("task.json", manifest), ("index.js", program)]);
-    let step = json!({"id": "22222222-2222-4333-8444-555555555555", "name": "greet", "displayName": "Greet",
-        "reference": {"id": id, "name": "Greeter", "version": "1.2.3"}, "inputs": {"name": "$(build.buildId)"}});
-    server.world.send("PipelineAgentJobRequest", job(&server.url, &json!([step])));
-    let output = agent.run(&["run", "--once"]).await;
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    let log = server.world.log("Greet");
-    assert!(log.contains(&format!("hello 42 x2 at {}/contoso/", server.url)), "{log}");
-    assert!(log.contains("secret 8 named [\"password\",\"system.accessToken\"]"), "{log}");
-    let record = server.world.record("Greet");
-    assert_eq!(record["result"], "succeededWithIssues");
-    assert_eq!(record["variables"]["greeted"]["value"], "yes\nindeed");
-}
-
-#[tokio::test]
 async fn the_repository_is_checked_out_and_files_are_attached() {
     let server = Server::start().await;
     let agent = Agent::configured(&server).await;

@@ -4,5 +4,6 @@
 
 mod endings;
 mod jobs;
+mod node_tasks;
 mod registration;
 mod support;

@@ -5,20 +5,22 @@ use std::sync::Arc;
 
 use hyper::Method;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::Emulator;
 use crate::control::{authorize, body};
+use crate::devops;
 use crate::http::{Reply, Request, Router};
-use crate::pipelines::Definition;
 use crate::pipelines::connections::{Connection, NewConnection};
 use crate::pipelines::run::Shade;
+use crate::pipelines::{Definition, hosted};
 
 /// Adds the routes.
 pub(in crate::pipelines) fn routes(router: &mut Router) {
     router.on(Method::PUT, "/emulator/pipelines/{name}", put_pipeline);
     router.on(Method::PUT, "/emulator/service-connections/{name}", put_connection);
+    router.on(Method::PUT, "/emulator/hosted-agents/identities", put_identities);
 }
 
 #[derive(Deserialize)]
@@ -35,6 +37,14 @@ struct NewPipeline {
     /// Folder that is its repository; by default an empty one.
     #[serde(default)]
     repository: Option<String>,
+    /// Where in the repository the text stands.
+    #[serde(default = "usual_file")]
+    file: String,
+}
+
+/// Where most pipelines stand in their repositories.
+pub(in crate::pipelines) fn usual_file() -> String {
+    "azure-pipelines.yml".to_owned()
 }
 
 async fn put_pipeline(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Reply> {
@@ -60,6 +70,7 @@ async fn put_pipeline(emulator: Arc<Emulator>, request: Request) -> Result<Reply
         yaml: new.yaml,
         variables: open.chain(hidden).collect(),
         repository,
+        file: new.file,
         created: emulator.now(),
     };
     let id = emulator.change(|state| state.pipelines.define(definition));
@@ -70,12 +81,53 @@ async fn put_connection(emulator: Arc<Emulator>, request: Request) -> Result<Rep
     authorize(&emulator, &request)?;
     let new: NewConnection = body(&request)?;
     let name = request.param("name").to_owned();
-    let id = emulator.change(|state| {
+    let new = new.complete().map_err(|problem| {
+        let message = format!("the service connection {name:?} was not made: {problem}");
+        Reply::json(400, &json!({ "error": message }))
+    })?;
+    let mut shown = json!({"name": name, "type": new.kind, "scheme": new.scheme, "url": new.url});
+    let connection = emulator.change(|state| {
         let connections = &mut state.pipelines.connections;
         let known = connections.iter().position(|known| known.name.eq_ignore_ascii_case(&name));
         let id = known.map_or_else(Uuid::new_v4, |position| connections.remove(position).id);
-        connections.push(Connection::new(id, &name, new));
-        id
+        let connection = Connection::new(id, &name, new);
+        connections.push(connection.clone());
+        connection
     });
-    Ok(Reply::json(200, &json!({"id": id, "name": name})))
+    shown["id"] = json!(connection.id);
+    if connection.is_federated() {
+        // What the service shows for the federated credential that somebody must make.
+        let organization = emulator.read(|state| state.devops.organization_id);
+        shown["workloadIdentityFederationIssuer"] = json!(devops::issuer(organization));
+        shown["workloadIdentityFederationSubject"] = json!(devops::subject(&name));
+    }
+    Ok(Reply::json(200, &shown))
+}
+
+/// The identities of the machines on which hosted agents run.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MachineIdentities {
+    /// Resource ids of user-assigned identities.
+    identities: Vec<String>,
+}
+
+async fn put_identities(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Reply> {
+    authorize(&emulator, &request)?;
+    let MachineIdentities { identities } = body(&request)?;
+    let given = emulator.change(|state| hosted::set_identities(state, &identities));
+    let given = given.map_err(|missing| {
+        let message =
+            format!("there is no user-assigned identity {missing:?}: make it in Resource Manager first");
+        Reply::json(400, &json!({ "error": message }))
+    })?;
+    let shown: Vec<Value> = given
+        .iter()
+        .map(|identity| {
+            json!({
+                "id": identity.resource_id, "clientId": identity.client_id, "principalId": identity.principal_id,
+            })
+        })
+        .collect();
+    Ok(Reply::json(200, &json!({ "identities": shown })))
 }

@@ -30,7 +30,7 @@ fn as_definition(state: &crate::State, found: &Definition, base: &str) -> Value 
         "quality": "definition", "createdDate": time(found.created), "project": project(state, base),
         "uri": format!("vstfs:///Build/Definition/{}", found.id),
         "url": format!("{}/build/Definitions/{}?revision=1", project_url(base), found.id),
-        "process": {"type": 2, "yamlFilename": "/azure-pipelines.yml"},
+        "process": {"type": 2, "yamlFilename": format!("/{}", found.file)},
     })
 }
 
@@ -57,7 +57,7 @@ async fn list_definitions(call: Call) -> Result<Reply, Reply> {
 async fn get(call: Call) -> Result<Reply, Reply> {
     let found = definition(&call, "pipeline")?;
     let mut shown = reference(found.id, &found.name, &call.request.base_url);
-    shown["configuration"] = json!({"type": "yaml", "path": "/azure-pipelines.yml"});
+    shown["configuration"] = json!({"type": "yaml", "path": format!("/{}", found.file)});
     Ok(Reply::json(200, &shown))
 }
 

@@ -6,7 +6,7 @@ mod definitions;
 mod logs;
 mod runs;
 
-pub(super) use control::routes as control_routes;
+pub(super) use control::{routes as control_routes, usual_file};
 pub(super) use runs::begin;
 
 use serde_json::{Value, json};

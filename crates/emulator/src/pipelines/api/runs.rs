@@ -15,9 +15,6 @@ use crate::pipelines::run::{Outcome, Phase, Run, Shade, Shades};
 use crate::pipelines::yaml::{self, Given};
 use crate::pipelines::{Definition, execution};
 
-/// Name of the file that a pipeline is registered from.
-const FILE: &str = "azure-pipelines.yml";
-
 /// Adds the routes.
 pub(super) fn routes(router: &mut Router) {
     endpoint(router, Method::POST, "{project}/_apis/pipelines/{pipeline}/runs", start);
@@ -117,7 +114,8 @@ fn read(
         std::fs::read_to_string(root.join(path))
             .map_err(|error| format!("File /{path} not found in the repository: {error}"))
     };
-    yaml::read_pipeline(FILE, &definition.yaml, &given, &source).map_err(|refusal| refusal.to_string())
+    yaml::read_pipeline(&definition.file, &definition.yaml, &given, &source)
+        .map_err(|refusal| refusal.to_string())
 }
 
 /// A parameter's value: the service takes texts, and clients send JSON of other kinds too.

@@ -152,7 +152,9 @@ fn read_task(node: &Node, value: &Node) -> Result<Step, Refusal> {
     let (name, major): (&str, u32) = parts.ok_or_else(|| {
         value.place.refuse(format!("The task reference '{text}' is not of the form name@version"))
     })?;
-    common(node, Action::Task { name: name.to_owned(), major }, name, pairs(node, "inputs")?)
+    // Qualified or not, people see the task's own name.
+    let title = name.rsplit('.').next().unwrap_or(name);
+    common(node, Action::Task { name: name.to_owned(), major }, title, pairs(node, "inputs")?)
 }
 
 fn read_checkout(node: &Node, value: &Node) -> Result<Option<Step>, Refusal> {

@@ -1,5 +1,7 @@
 //! Service connections of the project: what tasks get as endpoints.
 
+mod check;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +43,28 @@ pub(crate) struct NewConnection {
     pub(crate) data: BTreeMap<String, String>,
 }
 
+impl NewConnection {
+    /// Fills in what the service knows by itself. `Err` names what is missing.
+    pub(crate) fn complete(self) -> Result<Self, String> {
+        check::complete(self)
+    }
+
+    /// A parameter that is there and not empty; names are compared without regard to case, as tasks do.
+    fn parameter(&self, name: &str) -> Option<&str> {
+        member(&self.parameters, name)
+    }
+
+    /// The same for what else tasks read.
+    fn data(&self, name: &str) -> Option<&str> {
+        member(&self.data, name)
+    }
+}
+
+fn member<'a>(members: &'a BTreeMap<String, String>, name: &str) -> Option<&'a str> {
+    let found = members.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+    Some(found.1.as_str()).filter(|value| !value.trim().is_empty())
+}
+
 impl Connection {
     /// Makes one. Every parameter counts as secret.
     pub(crate) fn new(id: Uuid, name: &str, new: NewConnection) -> Self {
@@ -57,6 +81,11 @@ impl Connection {
                 .collect(),
             data: new.data,
         }
+    }
+
+    /// Whether it stands for an app that trusts this organization's tokens.
+    pub(crate) fn is_federated(&self) -> bool {
+        self.scheme == "WorkloadIdentityFederation"
     }
 
     /// Whether a text names it, by name or id.
