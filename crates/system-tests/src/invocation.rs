@@ -1,4 +1,4 @@
-//! Running `ephemeral-agents` as a user does: a command line, an environment, what is printed, the exit code.
+//! Running our programs as a user does: a command line, an environment, what is printed, the exit code.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// A command before it is run.
 #[derive(Clone, Debug)]
 pub struct Invocation {
+    program: Program,
     command: Vec<String>,
     options: Vec<(String, String)>,
     environment: BTreeMap<String, String>,
@@ -28,7 +29,13 @@ pub struct Invocation {
 impl Invocation {
     pub(crate) fn new(command: &[&str], environment: BTreeMap<String, String>) -> Self {
         let command = command.iter().map(|&word| word.to_owned()).collect();
-        Self { command, options: Vec::new(), environment }
+        Self { program: Program::Cli, command, options: Vec::new(), environment }
+    }
+
+    /// The same command line of another program.
+    #[must_use]
+    pub(crate) fn of(self, program: Program) -> Self {
+        Self { program, ..self }
     }
 
     /// Adds `--name value`, whether or not it was given before. An empty value adds `--name` alone.
@@ -72,7 +79,7 @@ impl Invocation {
 
     /// Starts it, and gives it time to go on by itself.
     pub fn start(&self) -> Started {
-        let mut command = Command::new(Program::Cli.path());
+        let mut command = Command::new(self.program.path());
         command.args(&self.command);
         for (name, value) in &self.options {
             command.arg(format!("--{name}"));
@@ -82,7 +89,7 @@ impl Invocation {
         }
         command.env_clear().envs(&self.environment).kill_on_drop(true);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("ephemeral-agents starts");
+        let mut child = command.spawn().expect("the program starts");
         let (lines, printed) = mpsc::unbounded_channel();
         read(child.stdout.take().expect("its output"), Stream::Output, lines.clone());
         read(child.stderr.take().expect("its talk"), Stream::Talk, lines);

@@ -13,6 +13,7 @@ mod engine;
 mod inside;
 mod invocation;
 mod life;
+mod pipelines;
 mod programs;
 mod registry;
 mod rights;

@@ -13,6 +13,8 @@ pub(crate) enum Program {
     Supervisor,
     /// `stand-in-agent`
     StandInAgent,
+    /// `azure-emulator`
+    Emulator,
     /// `hostile-job`
     HostileJob,
 }
@@ -23,6 +25,7 @@ impl Program {
             Self::Cli => "ephemeral-agents",
             Self::Supervisor => "agent-supervisor",
             Self::StandInAgent => "stand-in-agent",
+            Self::Emulator => "azure-emulator",
             Self::HostileJob => "hostile-job",
         }
     }

@@ -89,6 +89,13 @@ impl World {
         .await
     }
 
+    /// Gives the machine of hosted agents this managed identity.
+    pub fn machine_has(&self, identity: &str) {
+        let ids = [identity.to_owned()];
+        let given = self.emulator().change(|state| emulator::pipelines::set_identities(state, &ids));
+        given.unwrap_or_else(|missing| panic!("no identity {missing}"));
+    }
+
     /// Gives the service principal a certificate: what it holds of it, with the private key (PEM).
     pub fn certificate(&self) -> String {
         let key = rsa::PrivateKey::new(&mut rand::rng(), 2048).expect("a key");

@@ -182,6 +182,18 @@ impl World {
         self.emulator().read(groups)
     }
 
+    /// What the service shows of container groups: everything but what it never gives back.
+    pub fn plain_parts_of_groups(&self) -> String {
+        self.emulator().read(|state| {
+            let groups = state.arm.container_groups.values();
+            let shown = groups.map(|group| {
+                let properties = without_secure_values(group.properties.clone());
+                serde_json::json!({"tags": group.tags, "properties": properties})
+            });
+            Value::from_iter(shown).to_string()
+        })
+    }
+
     /// Waits until both services are as they were: no agent, no container group.
     pub async fn nothing_left(&self) {
         let empty = |state: &mut State| (agents(state).is_empty() && groups(state).is_empty()).then_some(());
@@ -321,4 +333,19 @@ fn write_script(path: &Path, text: &str) -> PathBuf {
     std::fs::write(path, format!("#!/bin/sh\n{text}\n")).expect("a script");
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("its mode");
     path.to_owned()
+}
+
+fn without_secure_values(mut value: Value) -> Value {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(object) => {
+                object.retain(|key, _| !["secureValue", "password", "workspaceKey"].contains(&key.as_str()));
+                object.values_mut().for_each(strip);
+            }
+            Value::Array(array) => array.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+    strip(&mut value);
+    value
 }

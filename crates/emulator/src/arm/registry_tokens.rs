@@ -93,7 +93,8 @@ async fn exchange(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Re
     emulator.change(|state| {
         let expires = state.now.as_second() + SECONDS;
         let login_server = field("service").to_ascii_lowercase();
-        let given = RegistryToken { token: token.clone(), login_server, principal: caller.object_id, expires };
+        let given =
+            RegistryToken { token: token.clone(), login_server, principal: caller.object_id, expires };
         state.arm.registry_tokens.push(given);
     });
     Ok(Reply::json(200, &json!({ "refresh_token": token })))

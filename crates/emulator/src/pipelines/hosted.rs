@@ -60,7 +60,7 @@ impl HostedAgents {
 ///
 /// In the service only a pool of one's own machines has identities (Managed DevOps Pools, scale sets): agents that
 /// Microsoft hosts have none. Here one pool stands for both.
-pub(crate) fn set_identities(state: &mut crate::State, ids: &[String]) -> Result<Vec<Identity>, String> {
+pub fn set_identities(state: &mut crate::State, ids: &[String]) -> Result<Vec<Identity>, String> {
     let known: Result<Vec<Identity>, String> = ids
         .iter()
         .map(|id| state.arm.user_assigned_identity(id).cloned().ok_or_else(|| id.clone()))

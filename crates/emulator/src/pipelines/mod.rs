@@ -37,7 +37,7 @@ use crate::http::Router;
 pub use connections::Connection;
 pub(crate) use execution::{job_assigned, job_finished};
 pub(crate) use hosted::carry_out as carry_out_hosted;
-pub use hosted::{Hosted, HostedAgentCommand, HostedAgents};
+pub use hosted::{Hosted, HostedAgentCommand, HostedAgents, set_identities};
 
 /// Faults of pipeline runs. There are none: what fails a run are its jobs, its agents and the services they use.
 pub const KNOBS: &[Knob] = &[];

@@ -1,7 +1,6 @@
 //! Who provisions is not known, or may not.
 
-use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
-use system_tests::{Invocation, World};
+use system_tests::World;
 
 use crate::support::fails_as;
 

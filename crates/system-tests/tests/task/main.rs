@@ -1,0 +1,8 @@
+//! The pipeline task, out of the extension's package, on an agent of the hosted pool with real Node.
+//!
+//! `EXTENSION` names the package; `cargo xtask test` makes it.
+
+mod connections;
+mod endings;
+mod script;
+mod support;
