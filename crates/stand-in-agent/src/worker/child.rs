@@ -234,6 +234,22 @@ mod tests {
         assert_eq!(seen, ["ready", "interrupted"]);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn one_that_hears_no_signal_is_killed_after_ten_seconds() {
+        for reach in [SignalReach::Process, SignalReach::Group] {
+            let (ready, started) = tokio::sync::oneshot::channel::<()>();
+            let mut ready = Some(ready);
+            let canceled = async { drop(started.await) };
+            let invocation =
+                Invocation { reach, ..bash("trap '' INT TERM; echo ready; while :; do :; done") };
+            // The clock stands still until nothing is left to do but wait, and goes on by itself then.
+            let begun = tokio::time::Instant::now();
+            let exit = run(&invocation, canceled, |_, _| drop(ready.take())).await.unwrap();
+            assert_eq!(exit, Exit::Canceled, "{reach:?}");
+            assert_eq!(begun.elapsed().as_secs(), 10, "{reach:?}");
+        }
+    }
+
     #[tokio::test]
     async fn leftovers_are_found_by_their_mark() {
         let mark = format!("vsts_{}", uuid::Uuid::new_v4());
