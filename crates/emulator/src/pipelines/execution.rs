@@ -10,7 +10,7 @@ use super::expression::Scope;
 use super::message::{self, Surroundings};
 use super::model::{Pipeline, Pool};
 use super::run::{At, Outcome, Phase, Run, Shade, Shades, stages_of};
-use super::{Due, check, conditions, hosted, number, records, variables};
+use super::{Due, check, conditions, hosted, matrix, number, records, variables};
 use crate::devops::{self, NewJobRequest, NewPlan, Reference};
 
 /// Name of the pool whose agents the service itself runs.
@@ -110,8 +110,13 @@ fn owner_of(run: &Run) -> Reference {
 /// Does everything that can be done in a run now.
 fn advance(state: &mut crate::State, run_id: u64) {
     while let Some(run) = state.pipelines.runs.get_mut(&run_id) {
-        let Some(action) = engine::next(run) else { return };
+        let Some(mut action) = engine::next(run) else { return };
         let before = run.clone();
+        if let Action::StartJob(stage, job) = action
+            && let Err(problem) = matrix::expand(run, stage, job)
+        {
+            action = Action::EndJob(stage, job, Outcome::Failed, Some(problem));
+        }
         engine::apply(run, &action);
         let run = run.clone();
         if let Action::EndStage(stage, outcome, _) = &action {

@@ -14,6 +14,7 @@ mod engine;
 mod execution;
 mod expression;
 mod hosted;
+mod matrix;
 mod message;
 mod model;
 mod number;

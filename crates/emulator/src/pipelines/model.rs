@@ -62,6 +62,9 @@ pub(crate) struct Job {
     pub(crate) steps: Vec<Step>,
     /// Copies of it with variables of their own; empty for a job that runs once.
     pub(crate) matrix: Vec<(String, Vec<(String, String)>)>,
+    /// What makes the copies when the job begins, where an earlier job knows them.
+    #[serde(default)]
+    pub(crate) matrix_expression: Option<String>,
     /// How many of the copies may run at once; 0 for any number.
     pub(crate) parallel_max: u32,
     /// How long it may run; 0 for ever.

@@ -203,9 +203,10 @@ pub(crate) struct Copy {
     pub(crate) outputs: Shades,
 }
 
-impl JobRun {
-    fn new(job: Job) -> Self {
-        let copy = |name: String, variables| Copy {
+impl Copy {
+    /// One that has not begun.
+    pub(crate) fn new(name: String, variables: Vec<(String, String)>) -> Self {
+        Self {
             name,
             variables,
             job_id: Uuid::new_v4(),
@@ -214,11 +215,17 @@ impl JobRun {
             phase: Phase::Pending,
             problem: None,
             outputs: Vec::new(),
-        };
+        }
+    }
+}
+
+impl JobRun {
+    fn new(job: Job) -> Self {
+        let named = job.matrix.iter();
         let mut copies: Vec<Copy> =
-            job.matrix.iter().map(|(name, variables)| copy(name.clone(), variables.clone())).collect();
+            named.map(|(name, variables)| Copy::new(name.clone(), variables.clone())).collect();
         if copies.is_empty() {
-            copies.push(copy(String::new(), Vec::new()));
+            copies.push(Copy::new(String::new(), Vec::new()));
         }
         Self { job, record_id: Uuid::new_v4(), phase: Phase::Pending, copies }
     }

@@ -25,7 +25,7 @@ pub(crate) fn declare(
 }
 
 /// What stands between `$[` and `]`, where that is all there is.
-fn runtime_expression(text: &str) -> Option<&str> {
+pub(crate) fn runtime_expression(text: &str) -> Option<&str> {
     Some(text.trim().strip_prefix("$[")?.strip_suffix(']')?.trim())
 }
 

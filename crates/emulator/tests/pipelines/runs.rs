@@ -109,3 +109,43 @@ async fn a_job_that_takes_too_long_is_ended() {
     assert_eq!(result, "canceled");
     assert!(issues.contains("ran longer than the maximum time of 1 minutes."), "{jobs:?}");
 }
+
+#[tokio::test]
+async fn an_earlier_job_makes_the_matrix_of_a_later_one() {
+    let person = Person::start().await;
+    let run = person
+        .run(
+            r#"
+jobs:
+- job: plan
+  pool: {vmImage: ubuntu-latest}
+  steps:
+  - checkout: none
+  - script: |
+      echo '##vso[task.setvariable variable=legs;isOutput=true]{"north":{"city":"Oslo"},"south":{"city":"Rome"}}'
+    name: make
+- job: go
+  dependsOn: plan
+  strategy: {matrix: "$[ dependencies.plan.outputs['make.legs'] ]"}
+  pool: {vmImage: ubuntu-latest}
+  steps:
+  - checkout: none
+  - script: echo going to $(city)
+- job: nowhere
+  dependsOn: plan
+  strategy: {matrix: "$[ dependencies.plan.outputs['make.nothing'] ]"}
+  pool: {vmImage: ubuntu-latest}
+  steps: []
+"#,
+        )
+        .await;
+    assert_eq!(person.result(run).await, "failed", "for the matrix that nobody made");
+    let logs = person.logs(run).await;
+    assert!(logs.contains("going to Oslo") && logs.contains("going to Rome"), "{logs}");
+    let phases = person.records(run, "Phase").await;
+    let (_, result, problem) = phases.iter().find(|(name, ..)| name == "nowhere").expect("a record");
+    assert_eq!(result, "failed");
+    assert!(problem.contains("no object of objects"), "{problem}");
+    let jobs = person.records(run, "Job").await;
+    assert_eq!(jobs.iter().filter(|(name, ..)| name.starts_with("go ")).count(), 2, "{jobs:?}");
+}

@@ -102,6 +102,7 @@ fn common(node: &Node, name: String, inherited: Pool, steps: Vec<Step>) -> Resul
         variables: variables::read(node)?,
         steps,
         matrix: Vec::new(),
+        matrix_expression: None,
         parallel_max: 0,
         timeout_minutes: number(node, "timeoutInMinutes")?.unwrap_or(TIMEOUT_MINUTES),
         cancel_timeout_minutes: number(node, "cancelTimeoutInMinutes")?.unwrap_or(CANCEL_TIMEOUT_MINUTES),
@@ -118,8 +119,9 @@ fn read_strategy(node: &Node, job: &mut Job) -> Result<(), Refusal> {
     let Some(matrix) = strategy.get("matrix") else {
         return Err(strategy.place.refuse("Of the strategies only a matrix is emulated here"));
     };
-    if matrix.scalar().is_some_and(|text| text.starts_with("$[")) {
-        return Err(matrix.place.refuse("A matrix that is made by an earlier job is not emulated"));
+    if let Some(text) = matrix.scalar().filter(|text| text.starts_with("$[")) {
+        job.matrix_expression = Some(text.to_owned());
+        return Ok(());
     }
     for (key, _) in matrix.map()? {
         let name = identifier(key)?;
