@@ -4,5 +4,6 @@
 
 mod connections;
 mod endings;
+mod registries;
 mod script;
 mod support;
