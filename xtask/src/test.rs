@@ -6,6 +6,7 @@ use crate::base_image;
 use crate::binaries::Binaries;
 use crate::demo;
 use crate::engine::Engine;
+use crate::image;
 use crate::machine;
 use crate::programs::{cargo, execute};
 
@@ -35,6 +36,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         machine::need(&[("htpasswd", "apache2-utils")])?;
         tests
             .env("AGENT_IMAGE", image)
+            .env("AGENT_BASE_IMAGE", base_image::find_or_make(engine, None)?)
+            .env("AGENT_CONTEXT", image::context())
+            .env("AZURE_CLI_VERSION", image::AZURE_CLI_VERSION)
             .env("DOCKER_REGISTRY", machine::fetch("docker-registry", "docker-registry")?);
     }
     execute(&mut tests)?;

@@ -23,7 +23,7 @@ async fn searched(engine: &Engine, image: &str, registration: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn defect_04_in_a_container_a_hostile_job_finds_no_secret() {
     let Some(engine) = Engine::prepared() else { return };
-    let image = engine.image_with("hostile", "COPY hostile-job /usr/local/bin/hostile-job");
+    let image = engine.hostile_image("hostile", "");
     for registration in ["jit", "token"] {
         let log = searched(&engine, &image, registration).await;
         assert!(!log.contains("FOUND"), "{registration}: {log}");
@@ -34,8 +34,7 @@ async fn defect_04_in_a_container_a_hostile_job_finds_no_secret() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_container_not_even_root_reads_the_supervisors_memory() {
     let Some(engine) = Engine::prepared() else { return };
-    let lines = "COPY hostile-job /usr/local/bin/hostile-job\nENV AZP_RUN_AS=root";
-    let image = engine.image_with("hostile-as-root", lines);
+    let image = engine.hostile_image("hostile-as-root", "ENV AZP_RUN_AS=root");
     let log = searched(&engine, &image, "jit").await;
     assert!(!log.contains("FOUND"), "{log}");
 }
@@ -45,9 +44,9 @@ async fn in_a_container_not_even_root_reads_the_supervisors_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_a_container_the_same_search_finds_them_where_the_protection_is_taken_out() {
     let Some(engine) = Engine::prepared() else { return };
-    let lines = "COPY hostile-job /usr/local/bin/hostile-job\nENV AZP_RUN_AS=root\n\
+    let lines = "ENV AZP_RUN_AS=root\n\
                  ENTRYPOINT [\"sh\", \"-c\", \"env > /etc/told; /usr/local/bin/agent-supervisor; true\"]";
-    let image = engine.image_with("hostile-unprotected", lines);
+    let image = engine.hostile_image("hostile-unprotected", lines);
     let log = searched(&engine, &image, "jit").await;
     for label in ["token", "key"] {
         assert!(log.contains(&format!("FOUND {label} in /etc/told")), "{log}");
