@@ -1,6 +1,6 @@
 //! `cargo xtask test`: every test, on Docker where an engine can be had, and on processes in any case.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::base_image;
 use crate::binaries::Binaries;
@@ -49,6 +49,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         (Some(engine), Some(image)) => {
             println!("\nThe demo on Docker");
             demo::show(&binaries, Some(engine), image, false)?;
+            let left = engine.leftovers()?;
+            if !left.is_empty() {
+                bail!("the tests passed, and left these behind on the engine: {}", left.join(", "));
+            }
             println!("\nAll tests passed, with {} and without.", engine.describe());
         }
         _ => println!("\nAll tests passed, without Docker. What needs an engine was left out."),
