@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::container_groups::ContainerGroup;
+use super::identities::is_open_to;
 use super::roles;
 use crate::compute::{Login, RegistryLogin};
 use crate::control::{authorize, body};
@@ -81,8 +82,10 @@ fn exchanged(state: &State, group: &ContainerGroup, registry: Option<&Registry>,
         return Login::Refused("the emulator has no registry of that name: no such host".to_owned());
     };
     let identity = group.identities.iter().find(|known| known.resource_id.eq_ignore_ascii_case(identity));
-    let may_pull =
-        identity.is_some_and(|identity| roles::may(&state.arm, identity.principal_id, PULL, &registry.id));
+    let may_pull = identity.is_some_and(|identity| {
+        is_open_to(group, identity, "System")
+            && roles::may(&state.arm, identity.principal_id, PULL, &registry.id)
+    });
     if may_pull {
         return Login::Password { user: registry.user.clone(), password: registry.password.clone() };
     }
