@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use crate::machine;
-use crate::programs::{is_installed, target};
+use crate::programs::{is_installed, output, target};
 
 /// How long an engine of ours may take to answer.
 const START: Duration = Duration::from_mins(1);
@@ -58,6 +58,18 @@ impl Engine {
         if let Some(host) = &self.host {
             command.env("DOCKER_HOST", host);
         }
+    }
+
+    /// Containers and networks that are left on an engine of our own: what was not cleaned up. Nothing is said of an
+    /// engine that others use too.
+    pub(crate) fn leftovers(&self) -> Result<Vec<String>> {
+        if self.ours.is_none() {
+            return Ok(Vec::new());
+        }
+        let containers = output(&mut self.docker(&["ps", "--all", "--format", "container {{.Names}}"]))?;
+        let networks = ["network", "ls", "--filter", "type=custom", "--format", "network {{.Name}}"];
+        let networks = output(&mut self.docker(&networks))?;
+        Ok(containers.lines().chain(networks.lines()).map(str::to_owned).collect())
     }
 
     /// How it came to be here, for the reader.

@@ -1,7 +1,7 @@
 //! `cargo xtask image`: the agent image, from `images/linux/Dockerfile`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
@@ -16,6 +16,9 @@ const ADDED_CERTIFICATES: &str = "/usr/local/share/ca-certificates";
 
 /// When every file of ours in an image was last changed: two builds of the same content then give the same layers.
 const CHANGED: Duration = Duration::from_hours(24 * 365 * 50);
+
+/// The Azure CLI that the image `azure` is tried with. The engine keeps what it made of it as long as this stays.
+pub(crate) const AZURE_CLI_VERSION: &str = "2.91.0";
 
 /// Which image to build.
 #[derive(clap::Args)]
@@ -67,7 +70,7 @@ pub(crate) struct Recipe<'a> {
 
 /// Builds an image. The builder's output is shown only when it fails.
 pub(crate) fn build(engine: &Engine, recipe: &Recipe<'_>) -> Result<()> {
-    let context = target().join("image-context");
+    let context = context();
     lay_out(&context, recipe.supervisor).context("the build context of the image")?;
     let dockerfile = root().join("images/linux/Dockerfile");
     let mut build = engine.docker(&["build", "--quiet", "--target", recipe.target, "--tag", recipe.tag]);
@@ -80,6 +83,11 @@ pub(crate) fn build(engine: &Engine, recipe: &Recipe<'_>) -> Result<()> {
     }
     crate::programs::output(build.arg(&context)).context("building the agent image")?;
     Ok(())
+}
+
+/// The folder that images are built from, as the last build left it.
+pub(crate) fn context() -> PathBuf {
+    target().join("image-context")
 }
 
 /// The supervisor under the name of its platform, and the certificates that this machine trusts besides its system's:

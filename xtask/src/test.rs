@@ -1,12 +1,13 @@
 //! `cargo xtask test`: every test, on Docker where an engine can be had, and on processes in any case.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::base_image;
 use crate::binaries::Binaries;
 use crate::demo;
 use crate::engine::Engine;
 use crate::extension;
+use crate::image;
 use crate::machine;
 use crate::node_tools;
 use crate::programs::{cargo, execute};
@@ -39,6 +40,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         machine::need(&[("htpasswd", "apache2-utils")])?;
         tests
             .env("AGENT_IMAGE", image)
+            .env("AGENT_BASE_IMAGE", base_image::find_or_make(engine, None)?)
+            .env("AGENT_CONTEXT", image::context())
+            .env("AZURE_CLI_VERSION", image::AZURE_CLI_VERSION)
             .env("DOCKER_REGISTRY", machine::fetch("docker-registry", "docker-registry")?);
     }
     execute(&mut tests)?;
@@ -49,6 +53,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         (Some(engine), Some(image)) => {
             println!("\nThe demo on Docker");
             demo::show(&binaries, Some(engine), image, false)?;
+            let left = engine.leftovers()?;
+            if !left.is_empty() {
+                bail!("the tests passed, and left these behind on the engine: {}", left.join(", "));
+            }
             println!("\nAll tests passed, with {} and without.", engine.describe());
         }
         _ => println!("\nAll tests passed, without Docker. What needs an engine was left out."),

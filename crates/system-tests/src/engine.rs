@@ -5,6 +5,46 @@ use std::process::{Command, Output, Stdio};
 use crate::programs::Program;
 use crate::registry::Registry;
 
+/// A variable that `cargo xtask test` sets beside `AGENT_IMAGE`.
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `cargo xtask test`"))
+}
+
+/// What an emulator has on the engine. A test that fails does not get to the end of its world, and must not leave it
+/// there: the engine has addresses for thirty networks.
+#[derive(Debug)]
+pub(crate) struct Remains {
+    network: String,
+}
+
+impl Remains {
+    pub(crate) fn of(network: &str) -> Self {
+        Self { network: network.to_owned() }
+    }
+}
+
+impl Drop for Remains {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        let containers = ["ps", "--all", "--quiet", "--filter", &format!("network={}", self.network)];
+        remove(&["rm", "--force"], &containers);
+        let networks = ["network", "ls", "--quiet", "--filter", &format!("name={}", self.network)];
+        remove(&["network", "rm"], &networks);
+    }
+}
+
+/// Removes what the engine lists, as far as that goes.
+pub(crate) fn remove(command: &[&str], list: &[&str]) {
+    let listed = Command::new("docker").args(list).output();
+    let listed =
+        listed.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    if !listed.is_empty() {
+        let _ = Command::new("docker").args(command).args(listed.lines()).output();
+    }
+}
+
 /// An engine, and the agent image that `cargo xtask test` has built on it.
 #[derive(Debug)]
 pub struct Engine {
@@ -45,16 +85,57 @@ impl Engine {
         docker.stdin(Stdio::null()).output().expect("docker runs")
     }
 
-    /// Builds a user's image on top of ours: what follows `FROM`. The file `hostile-job` lies in its context.
+    /// Builds a user's image on top of ours: what follows `FROM`.
     pub fn image_with(&self, name: &str, lines: &str) -> String {
+        self.image_on(&self.image, name, lines, &[])
+    }
+
+    /// The same on top of any image, with files in its context.
+    pub fn image_on(&self, base: &str, name: &str, lines: &str, files: &[(&str, &[u8])]) -> String {
         let context = self.folder.path().join(name);
         std::fs::create_dir_all(&context).expect("a folder");
-        std::fs::write(context.join("Dockerfile"), format!("FROM {}\n{lines}\n", self.image))
-            .expect("a file");
-        std::fs::copy(Program::HostileJob.path(), context.join("hostile-job")).expect("a copy");
+        std::fs::write(context.join("Dockerfile"), format!("FROM {base}\n{lines}\n")).expect("a file");
+        for (file, content) in files {
+            std::fs::write(context.join(file), content).expect("a file");
+        }
         let tag = format!("ephemeral-agents/{name}:test");
-        self.docker(&["build", "--quiet", "--tag", &tag, &context.display().to_string()]);
+        self.docker(&["build", "--quiet", "--force-rm", "--tag", &tag, &context.display().to_string()]);
         tag
+    }
+
+    /// Builds a user's image on top of ours that brings the program `hostile-job`.
+    pub fn hostile_image(&self, name: &str, lines: &str) -> String {
+        let program = std::fs::read(Program::HostileJob.path()).expect("the program");
+        let lines = format!(
+            "COPY hostile-job /usr/local/bin/hostile-job\nRUN chmod 0755 /usr/local/bin/hostile-job\n{lines}"
+        );
+        self.image_on(&self.image, name, &lines, &[("hostile-job", &program)])
+    }
+
+    /// Builds a target of our Dockerfile as the agent image was built, with more arguments of `docker build`, and gives
+    /// how that went.
+    pub fn build(&self, target: &str, tag: &str, more: &[&str]) -> Output {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+        let context = variable("AGENT_CONTEXT");
+        let (file, base) = (format!("{root}/images/linux/Dockerfile"), Self::base_argument());
+        let mut arguments = vec!["build", "--force-rm", "--file", &file, "--target", target, "--tag", tag];
+        arguments.extend(["--build-arg", &base, "--build-arg", "TARGETARCH=amd64"]);
+        arguments.extend(more);
+        arguments.push(&context);
+        self.try_docker(&arguments)
+    }
+
+    /// Builds a folder of the samples, and gives the name of the image.
+    pub fn sample(&self, name: &str) -> String {
+        let folder = format!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/{}"), name);
+        let (tag, base) = (format!("ephemeral-agents/{name}:test"), Self::base_argument());
+        self.docker(&["build", "--quiet", "--force-rm", "--build-arg", &base, "--tag", &tag, &folder]);
+        tag
+    }
+
+    /// The build argument that names the image which the agent image is built on.
+    fn base_argument() -> String {
+        format!("BASE_IMAGE={}", variable("AGENT_BASE_IMAGE"))
     }
 
     /// The container of an agent: the engine's id of it.

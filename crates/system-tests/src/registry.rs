@@ -4,6 +4,8 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use crate::engine::remove;
+
 /// A registry. It ends with this, and the engine forgets what it was given from here.
 #[derive(Debug)]
 pub struct Registry {
@@ -75,14 +77,7 @@ impl Drop for Registry {
         let _ = self.child.kill();
         let _ = self.child.wait();
         let pattern = format!("reference={}/*/*", self.server);
-        let list = Command::new("docker")
-            .args(["images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", &pattern])
-            .output();
-        let list =
-            list.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-        if !list.is_empty() {
-            let _ = Command::new("docker").arg("rmi").args(list.lines()).output();
-        }
+        remove(&["rmi"], &["images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", &pattern]);
     }
 }
 

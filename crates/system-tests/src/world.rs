@@ -9,7 +9,7 @@ use emulator::options::{Mode, Options, RuntimeChoice};
 use emulator::{Emulator, Running, State};
 use serde_json::Value;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Remains};
 use crate::invocation::Invocation;
 use crate::life::Life;
 use crate::programs::Program;
@@ -31,6 +31,7 @@ const PLACEHOLDER: &str = "placeholder";
 pub struct World {
     pub(crate) running: Running,
     folder: tempfile::TempDir,
+    _remains: Option<Remains>,
 }
 
 impl World {
@@ -66,7 +67,8 @@ impl World {
             images,
         };
         let running = Running::start(options).await.expect("the emulator starts");
-        Self { running, folder }
+        let remains = running.emulator.runtime.network().map(Remains::of);
+        Self { running, folder, _remains: remains }
     }
 
     /// Ends it, with whatever still runs in it.

@@ -3,6 +3,7 @@
 //! Counts and sizes mean the same on every machine. Times are medians of several lives on this one; they are shown
 //! with the machine's speed in mind, never asserted in a test.
 
+mod image;
 mod life;
 mod sample;
 
@@ -50,12 +51,14 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         lives.push(life::measure(&emulator, &shipped, base_image::AGENT_IMAGE)?);
         println!("Life {number} of {}: {:.1} s", options.lives.max(1), start.elapsed().as_secs_f64());
     }
+    let images = image::measure(&shipped)?;
     let mut rows = sizes(&shipped)?;
+    rows.extend(image::rows(&images));
     rows.extend(life::rows(&lives));
-    let table = table(&rows);
-    println!("\n{table}");
+    let (table, layers) = (table(&rows), image::table(&images));
+    println!("\n{table}\n{layers}");
     if options.write {
-        std::fs::write(root().join("docs/benchmarks.md"), page(&table, lives.len()))?;
+        std::fs::write(root().join("docs/benchmarks.md"), page(&table, &layers, lives.len()))?;
     }
     let over: Vec<_> = rows.iter().filter(|row| row.measured > row.promised).map(|row| row.what).collect();
     if over.is_empty() { Ok(()) } else { bail!("over what is promised: {}", over.join("; ")) }
@@ -106,14 +109,15 @@ fn table(rows: &[Row]) -> String {
     table
 }
 
-fn page(table: &str, lives: usize) -> String {
+fn page(table: &str, layers: &str, lives: usize) -> String {
     format!(
         "# Benchmarks\n\n\
          Made by `cargo xtask bench --write`: {lives} lives on the emulator's process runtime, medians. The programs are \
          built as they are shipped (`--profile dist`, static); the emulator as tests have it. Counts and sizes are the \
          same everywhere; times are those of one machine with two cores.\n\n{table}\n\
          *Above the agent's own time*: from the start of the container to the start of the agent's process; what the \
-         agent then needs is the agent's. *Processor time* is user and system time of the whole process.\n"
+         agent then needs is the agent's. *Processor time* is user and system time of the whole process.\n\n\
+         ## The images\nUncompressed, as the engine counts them; steps that add nothing are left out.\n\n{layers}"
     )
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::container_groups::ContainerGroup;
 use super::gate::{Call, on};
 use super::refusal::Refusal;
 use super::regions;
@@ -57,14 +58,16 @@ pub struct GroupIdentities {
 }
 
 impl super::State {
-    /// The identities of the container group that has this key, or without one, this address.
+    /// The identities that the code in a container group may use: the group that has this key, or without one, this
+    /// address.
     pub fn identities_of(&self, key: Option<&str>, address: IpAddr) -> Option<GroupIdentities> {
         let mut groups = self.container_groups.values();
         let group = groups.find(|group| match key {
             Some(key) => group.identity_token == key,
             None => group.service_address == Some(address),
         })?;
-        Some(GroupIdentities { started: group.started, identities: group.identities.clone() })
+        let open = group.identities.iter().filter(|identity| is_open_to(group, identity, "User"));
+        Some(GroupIdentities { started: group.started, identities: open.cloned().collect() })
     }
 
     /// The user-assigned identity of this resource id.
@@ -81,6 +84,18 @@ impl super::State {
         let identity = all.find(|identity| identity.principal_id == principal)?;
         identity.resource_id.rsplit('/').next().map(str::to_owned)
     }
+}
+
+/// Whether an identity of a group is open to the code in it (`User`) or to the platform that pulls its images
+/// (`System`): what `identityAcls` says. Assumed: without a word on it, to both.
+pub(super) fn is_open_to(group: &ContainerGroup, identity: &Identity, whom: &str) -> bool {
+    let lists = &group.properties["identityAcls"];
+    let mut named = lists["acls"].as_array().into_iter().flatten();
+    let named = named.find(|entry| {
+        entry["identity"].as_str().is_some_and(|id| id.eq_ignore_ascii_case(&identity.resource_id))
+    });
+    let access = named.map_or(&lists["defaultAccess"], |entry| &entry["access"]);
+    access.as_str().is_none_or(|access| access == "All" || access == whom)
 }
 
 pub(super) fn routes(router: &mut Router) {

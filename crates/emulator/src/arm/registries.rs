@@ -1,9 +1,9 @@
 //! Microsoft.ContainerRegistry, as far as pulling goes: registries of Azure that a container group may pull from with a
 //! managed identity.
 //!
-//! Azure's registry exchanges the token of an identity for one of its own, if the identity has the role *AcrPull*. Here
-//! a real registry that knows users and passwords stands behind each registry of the world, and the emulator logs in to
-//! it on behalf of identities that have the role.
+//! Azure's registry exchanges the token of an identity for one of its own, if the identity has the role `AcrPull`.
+//! Here a real registry that knows users and passwords stands behind each registry of the world, and the emulator logs
+//! in to it on behalf of identities that have the role.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::container_groups::ContainerGroup;
+use super::identities::is_open_to;
 use super::{registry_tokens, roles};
 use crate::compute::{Login, RegistryLogin};
 use crate::control::{authorize, body};
@@ -92,8 +93,10 @@ fn exchanged(state: &State, group: &ContainerGroup, registry: Option<&Registry>,
         return Login::Refused("the emulator has no registry of that name: no such host".to_owned());
     };
     let identity = group.identities.iter().find(|known| known.resource_id.eq_ignore_ascii_case(identity));
-    let may_pull =
-        identity.is_some_and(|identity| roles::may(&state.arm, identity.principal_id, PULL, &registry.id));
+    let may_pull = identity.is_some_and(|identity| {
+        is_open_to(group, identity, "System")
+            && roles::may(&state.arm, identity.principal_id, PULL, &registry.id)
+    });
     if may_pull {
         return Login::Password { user: registry.user.clone(), password: registry.password.clone() };
     }

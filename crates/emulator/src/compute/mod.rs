@@ -155,6 +155,15 @@ impl Runtime {
         }
     }
 
+    /// The Docker network that all containers are on, where groups run as containers; the names of the others begin
+    /// with its name.
+    pub fn network(&self) -> Option<&str> {
+        match &self.engine {
+            Engine::Docker(docker) => Some(docker.network()),
+            Engine::Process(_) => None,
+        }
+    }
+
     /// How container groups run, for the reader of the start message.
     pub fn describe(&self) -> &str {
         match &self.engine {

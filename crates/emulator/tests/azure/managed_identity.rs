@@ -113,3 +113,23 @@ async fn the_endpoint_wants_its_header_and_may_be_late() {
     assert_eq!(ask(&azure, &host, "").await.status, 200);
     azure.running.stop().await;
 }
+
+/// An identity that pulls images must not give a token to what runs in the containers.
+#[tokio::test]
+async fn an_identity_is_closed_to_code_where_the_group_says_so() {
+    let identity = json!({
+        "type": "UserAssigned", "userAssignedIdentities": {"{base}first": {}, "{base}second": {}},
+    });
+    let (azure, host, _folder) = with_identities(identity).await;
+    let acls = json!({"defaultAccess": "System", "acls": [
+        {"identity": identity_path(&azure, "second"), "access": "User"},
+    ]});
+    azure.running.emulator.change(|state| {
+        let group = state.arm.container_groups.values_mut().next().expect("the group");
+        group.properties["identityAcls"] = acls;
+    });
+    let first = ask(&azure, &host, &format!("&msi_res_id={}", identity_path(&azure, "first"))).await;
+    assert_eq!(first.body["error_description"], "Identity not found");
+    assert_eq!(ask(&azure, &host, "").await.status, 200, "the only one that is open");
+    azure.running.stop().await;
+}

@@ -4,11 +4,15 @@
 //! The tests wait for `docker` while the emulator in their process works on, so they have threads for it.
 
 mod azure;
+mod azure_image;
+mod build;
 mod groups;
 mod hostile;
 mod limits;
 mod network;
 mod once;
+mod own_image;
 mod registry;
 mod signals;
+mod trust;
 mod users_image;

@@ -4,12 +4,19 @@ use system_tests::{Engine, Invocation, Registry, World};
 
 const PASSWORD: &str = "planted-password";
 
-/// One job on an agent whose image comes from there.
+/// Asks for a token of whatever identity the container group has.
+const ASK: &str = "echo asked; curl --silent --header Metadata:true \
+                   \"$AZURE_POD_IDENTITY_AUTHORITY_HOST/metadata/identity/oauth2/token?api-version=2018-02-01&\
+                   resource=https://management.azure.com/\" || true";
+
+/// One job on an agent whose image comes from there, which gets no token.
 async fn one_job(world: &World, invocation: Invocation) {
     let provisioned = invocation.run().await;
     let agent = provisioned.agent_name();
-    let run = world.job(agent, "echo hello").await;
+    let run = world.job(agent, ASK).await;
     assert_eq!(world.result(run).await, "succeeded", "{}", world.container_output(agent));
+    let log = world.job_log(run);
+    assert!(log.contains("asked") && !log.contains("access_token"), "{log}");
     world.life(agent).await.has_row("job-finished");
     world.nothing_left().await;
 }

@@ -49,6 +49,11 @@ impl Engine {
         self.networks.gateway()
     }
 
+    /// The network that every container of this emulator is on; the names of the others begin with its name.
+    pub(super) fn network(&self) -> &str {
+        self.networks.service()
+    }
+
     /// Removes the networks, once nothing is on them.
     pub(super) async fn end(&self) {
         self.networks.end(&self.docker).await;
