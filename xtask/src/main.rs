@@ -9,6 +9,7 @@ mod base_image;
 mod bench;
 mod binaries;
 mod ci;
+mod cross;
 mod demo;
 mod emulator;
 mod engine;
@@ -39,6 +40,8 @@ enum Command {
     Ci,
     /// Check what the compiler cannot: the walls between crates, forbidden words, files that grew too long
     Tidy,
+    /// Build programs for another system than this one: Windows, Linux on arm64
+    Cross(cross::Options),
     /// Build the agent image
     Image(image::Options),
     /// Measure, and compare with what we promise
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
+        Command::Cross(options) => cross::run(&options),
         Command::Image(options) => image::run(&options),
         Command::Bench(options) => bench::run(&options),
     };
