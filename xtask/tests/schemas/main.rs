@@ -8,6 +8,8 @@ mod yaml;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind;
 use serde_json::Value;
 
 /// A schema, and which of the repository's files it is for.
@@ -48,7 +50,23 @@ fn schema(name: &str) -> Option<Value> {
 /// What is wrong with a document, each with where it is.
 fn faults(schema: &Value, document: &Value) -> Vec<String> {
     let validator = jsonschema::validator_for(schema).expect("a schema");
-    validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect()
+    validator.iter_errors(document).map(|error| in_words(&error)).collect()
+}
+
+/// Where nothing of a choice fits, what is furthest inside: that is most likely what was meant to fit.
+fn in_words(error: &ValidationError<'_>) -> String {
+    let depth = |error: &&ValidationError<'_>| error.instance_path().as_str().matches('/').count();
+    let innermost = reasons(error).into_iter().max_by_key(depth).unwrap_or(error);
+    format!("{}: {}", innermost.instance_path(), innermost.masked())
+}
+
+fn reasons<'e, 'i>(error: &'e ValidationError<'i>) -> Vec<&'e ValidationError<'i>> {
+    match error.kind() {
+        ValidationErrorKind::AnyOf { context } | ValidationErrorKind::OneOfNotValid { context } => {
+            context.iter().flatten().flat_map(reasons).collect()
+        }
+        _ => vec![error],
+    }
 }
 
 /// A pipeline's scalars are texts, whatever they look like: so its schema wants them.
