@@ -30,7 +30,7 @@ struct Machine {
 
 const STATIC: &str = "-C target-feature=+crt-static";
 
-/// The machines. macOS is not among them: linking for it needs Apple's own kit, which may be used on their machines only.
+/// The machines. macOS is not among them: linking for it needs Apple's own kit, which may be used on Macs only.
 const MACHINES: [Machine; 3] = [
     Machine {
         triple: "x86_64-pc-windows-gnu",

@@ -1,7 +1,7 @@
 //! What others read is written as their schemas say: pipelines, and what the extension consists of.
 //!
-//! The schemas are the publishers' own and large. They are looked for in `shared/specs` next to the repository, and next
-//! to the folders that it lies in; where there are none, nothing is checked, and the test says so.
+//! The schemas are the publishers' own and large. They are looked for in `shared/specs` next to the repository, and
+//! next to the folders that it lies in; where there are none, nothing is checked, and the test says so.
 
 mod yaml;
 

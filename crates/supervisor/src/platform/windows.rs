@@ -93,8 +93,8 @@ pub(crate) fn give_all(_root: &Path, _user: &User) -> io::Result<()> {
     Ok(())
 }
 
-/// Puts the certificates into the system's store, where .NET and git look: with the system's own program for that, which
-/// takes one certificate a file.
+/// Puts the certificates into the system's store, where .NET and git look: with the system's own program for that,
+/// which takes one certificate a file.
 pub(crate) async fn trust(pem: &[u8], home: &Path) -> Result<(), String> {
     let system = std::env::var_os("SystemRoot").unwrap_or_else(|| OsString::from(r"C:\Windows"));
     let program = PathBuf::from(&system).join("System32").join("certutil.exe");
