@@ -39,7 +39,7 @@ pub(super) fn of(bytes: &[u8]) -> Option<Format> {
             _ => None,
         };
     }
-    // Both headers of a PE file: the file's own begins where the one for MS-DOS says, the program's 24 bytes further on.
+    // Both headers of a PE file: the file's own begins where the one for MS-DOS says, the program's 24 bytes after it.
     let start = usize::from(number(bytes.strip_prefix(b"MZ")?, 0x3c - 2)?);
     let header = bytes.get(start..).filter(|header| header.starts_with(b"PE\0\0"))?;
     let (machine, kind, subsystem) = (number(header, 4)?, number(header, 24)?, number(header, 24 + 68)?);

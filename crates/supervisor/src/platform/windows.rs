@@ -11,11 +11,11 @@ use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlShutdown};
 
 use crate::{certificates, settings::Environment};
 
-/// Nothing is replaced: another process of the same user could read the secrets of either. What we start gets none of
-/// them, as it gets exactly the environment that we give it.
+/// The environment. Nothing is replaced: another process of the same user could read the secrets of either. What we
+/// start gets none of them, as it gets exactly the environment that we give it.
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-pub(crate) fn begin(environment: Environment, _resume: &str) -> Result<Environment, String> {
-    Ok(environment)
+pub(crate) fn begin(_resume: &str) -> Result<Environment, String> {
+    Ok(Environment::of(std::env::vars_os()))
 }
 
 /// There is no second start.
