@@ -18,6 +18,7 @@ fn run_all() -> Vec<(&'static str, Result<()>)> {
         ("lints", lints()),
         ("docs", docs()),
         ("dependencies", dependencies()),
+        ("windows", crate::cross::check()),
         ("tests", tests()),
     ]
 }

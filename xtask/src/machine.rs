@@ -22,7 +22,9 @@ pub(crate) fn need(programs: &[(&str, &str)]) -> Result<()> {
         );
     }
     println!("Installing {}", missing.join(" "));
-    let log = "exec >/dev/null; apt-get update -qq && apt-get install -y -qq --no-install-recommends";
+    // What a person has installed is not ours to remove.
+    let log =
+        "exec >/dev/null; apt-get update -qq && apt-get install -y -qq --no-install-recommends --no-remove";
     execute(
         Command::new("sh")
             .args(["-c", &format!("{log} {}", missing.join(" "))])

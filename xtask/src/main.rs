@@ -9,6 +9,7 @@ mod base_image;
 mod bench;
 mod binaries;
 mod ci;
+mod cross;
 mod demo;
 mod emulator;
 mod engine;
@@ -41,6 +42,8 @@ enum Command {
     Ci,
     /// Check what the compiler cannot: the walls between crates, forbidden words, files that grew too long
     Tidy,
+    /// Build programs for another system than this one: Windows, Linux on arm64
+    Cross(cross::Options),
     /// Build the agent image
     Image(image::Options),
     /// Package the extension for Azure DevOps
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::run(&options),
         Command::Ci => ci::run(),
         Command::Tidy => tidy::run(),
+        Command::Cross(options) => cross::run(&options),
         Command::Image(options) => image::run(&options),
         Command::Extension(options) => extension::run(&options),
         Command::Bench(options) => bench::run(&options),

@@ -36,8 +36,8 @@ const UNPUBLISHED: [&str; 8] = [
     "NODE_EXTRA_CA_CERTS",
 ];
 
-/// By these the platform lets Windows containers ask for a token of the group's identity (elsewhere its endpoint has one
-/// address for all, and asks for no secret). Whoever has both can delete the container group.
+/// By these the platform lets Windows containers ask for a token of the group's identity (elsewhere its endpoint has
+/// one address for all, and asks for no secret). Whoever has both can delete the container group.
 const IDENTITY: [&str; 2] = ["IDENTITY_ENDPOINT", "IDENTITY_HEADER"];
 
 /// The agent's environment, made from the container's. `user` is who the agent runs as, if not who we are;

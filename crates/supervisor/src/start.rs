@@ -24,7 +24,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         arguments.into_iter().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments[..] {
-        [] => platform::begin(Environment::of(std::env::vars_os()), RESUME).and_then(|own| live(&own)),
+        [] => platform::begin(RESUME).and_then(|environment| live(&environment)),
         [RESUME, number] => match platform::resume(number) {
             Ok(Some(environment)) => live(&environment),
             Ok(None) => Err(usage()),

@@ -2,7 +2,7 @@
 //! the plain part of a container group, the output of a container, the last words of a program that is killed.
 
 use serde_json::{Value, json};
-use system_tests::{Invocation, World};
+use system_tests::{AGENT_IMAGE, Invocation, World};
 
 use nix::sys::signal::Signal;
 
@@ -157,6 +157,33 @@ async fn no_secret_is_an_argument_or_a_plain_part_of_the_container_group() {
     started.signal(Signal::SIGINT);
     assert_eq!(started.end().await.code, Some(130));
     planted.world.nothing_left().await;
+}
+
+/// With these a process of a Windows container gets tokens of its identity; no system's job gets them from us.
+#[tokio::test]
+async fn what_gets_tokens_of_an_identity_is_kept_from_the_job() {
+    let world = World::start().await;
+    let (header, endpoint) = ("planted-identity-header", "http://192.0.2.1/planted-endpoint");
+    let provisioned = world
+        .provision()
+        .with("image", AGENT_IMAGE)
+        .and("secure-env", "IDENTITY_HEADER")
+        .env("IDENTITY_HEADER", header)
+        .and("env", &format!("IDENTITY_ENDPOINT={endpoint}"))
+        .and("env", "GREETING=hello")
+        .run()
+        .await;
+    let agent = provisioned.agent_name();
+    let run = world.job(agent, "env; tr '\\0' '\\n' </proc/$PPID/environ").await;
+    assert_eq!(world.result(run).await, "succeeded", "{}", world.job_log(run));
+    let log = world.job_log(run);
+    assert!(log.contains("GREETING=hello"), "it prints its environment: {log}");
+    world.life(agent).await.has_row("job-finished");
+    for planted in [header, endpoint] {
+        assert!(!log.contains(planted), "{log}");
+        assert!(!world.container_output(agent).contains(planted));
+    }
+    world.nothing_left().await;
 }
 
 #[tokio::test]

@@ -184,7 +184,7 @@ mod tests {
     use super::{Circumstances, GroupPlan, plan};
     use crate::fake;
     use crate::settings::{
-        AzureCredential, Cloud, Identity, Proof, ProvisionSettings, Registration, Registry, TakeDown,
+        AzureCredential, Cloud, Identity, Os, Proof, ProvisionSettings, Registration, Registry, TakeDown,
     };
 
     fn planned(settings: &ProvisionSettings) -> GroupPlan {
@@ -303,6 +303,21 @@ mod tests {
         GREETING=hello
         AZP_JIT_CONFIG=(17 secret letters)
         FEED=(4 secret letters)
+        ");
+    }
+
+    #[test]
+    fn a_windows_container_is_told_of_no_folder_that_only_linux_has() {
+        let mut settings = fake::settings();
+        settings.container.os = Os::Windows;
+        insta::assert_snapshot!(variables(&settings), @"
+        AZP_AGENT_NAME=agent7-20261124000000-yypnqa
+        AZP_IDLE_TIMEOUT=900
+        AZP_MAX_LIFETIME=21600
+        AZP_POOL=private
+        AZP_START_TIMEOUT=240
+        AZP_URL=https://dev.azure.com/contoso
+        AZP_JIT_CONFIG=(17 secret letters)
         ");
     }
 

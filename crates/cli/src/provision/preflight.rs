@@ -11,7 +11,7 @@ use crate::services::{
     Answer, ErrorKind, GroupView, Groups, Pool, Pools, ResourceGroup, ServiceError, Services, Subnet,
     SubnetLookup, Usage,
 };
-use crate::settings::{NameChoice, Network, ProvisionSettings, Registration};
+use crate::settings::{NameChoice, Network, Os, ProvisionSettings, Registration, TakeDown};
 
 /// What a subnet has to be delegated to.
 const DELEGATION: &str = "Microsoft.ContainerInstance/containerGroups";
@@ -122,7 +122,7 @@ fn location(
 /// Judges what was found.
 pub(crate) fn verdict(settings: &ProvisionSettings, facts: &Facts) -> Result<Ready, Vec<Finding>> {
     let mut findings = Vec::new();
-    let mut warnings = Vec::new();
+    let mut warnings: Vec<String> = exposed_on_windows(settings).into_iter().collect();
     let location = location(settings, &facts.resource_group, facts.subnet.as_ref());
     let pool = judge_pool(settings, &facts.pool, &mut findings);
     judge_resource_group(settings, &facts.resource_group, &mut findings);
@@ -143,6 +143,22 @@ pub(crate) fn verdict(settings: &ProvisionSettings, facts: &Facts) -> Result<Rea
         }
         _ => Err(findings),
     }
+}
+
+/// On Windows the supervisor cannot run the job as another user, and so can keep nothing from it that it holds itself.
+fn exposed_on_windows(settings: &ProvisionSettings) -> Option<String> {
+    let held = match (&settings.life.take_down, &settings.registration) {
+        (TakeDown::Secrets { token: Some(_), .. }, _) => "the service principal's key and the token",
+        (TakeDown::Secrets { token: None, .. }, _) => "the service principal's key",
+        (_, Registration::Token(_)) => "the token",
+        _ => return None,
+    };
+    (settings.container.os == Os::Windows).then(|| {
+        format!(
+            "on Windows a job runs as the supervisor's own user and can read {held}: use registration jit, and \
+             take-down outside or identity, if you do not trust it with them"
+        )
+    })
 }
 
 fn users(what: impl Into<String>, remedy: impl Into<String>) -> Finding {
@@ -377,7 +393,7 @@ mod tests {
     use crate::errors::Failure;
     use crate::fake;
     use crate::services::{ErrorKind, Pool, ResourceGroup, ServiceError, Subnet, SubnetLookup, Usage};
-    use crate::settings::ProvisionSettings;
+    use crate::settings::{Os, ProvisionSettings, Registration, TakeDown};
 
     fn facts() -> Facts {
         Facts {
@@ -548,5 +564,32 @@ mod tests {
           - An agent named mine exists in the pool.
             To do: give a name that was never used, or none to have one minted; what exists is never replaced.
         ");
+    }
+
+    #[test]
+    fn what_a_job_on_windows_could_read_is_said() {
+        let secret = || redact::Secret::new("planted");
+        let secrets = |token| TakeDown::Secrets {
+            tenant: "t".to_owned(),
+            client: "c".to_owned(),
+            secret: secret(),
+            token,
+        };
+        let just_in_time = || Registration::JustInTime;
+        let cases = [
+            (TakeDown::Outside, just_in_time(), None),
+            (TakeDown::Identity, just_in_time(), None),
+            (secrets(None), just_in_time(), Some("can read the service principal's key:")),
+            (secrets(Some(secret())), just_in_time(), Some("the service principal's key and the token")),
+            (TakeDown::Outside, Registration::Token(secret()), Some("can read the token")),
+        ];
+        for (take_down, registration, expected) in cases {
+            let mut settings = fake::settings();
+            (settings.life.take_down, settings.registration) = (take_down, registration);
+            assert_eq!(said(&settings, &facts()), "ready in westeurope; []", "on Linux");
+            settings.container.os = Os::Windows;
+            let said = said(&settings, &facts());
+            assert!(expected.map_or(said.ends_with("[]"), |words| said.contains(words)), "{said}");
+        }
     }
 }

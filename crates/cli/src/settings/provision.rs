@@ -463,13 +463,17 @@ fn spot_limits(container: &Container, network: Option<&Network>, problems: &mut 
     problems.add("priority", format!("is spot, which there is not {with}"), remedy);
 }
 
+/// What the service has for Linux only.
 fn windows_limits(container: &Container, network: Option<&Network>, life: &Life, problems: &mut Problems) {
-    if container.os == Os::Windows && network.is_some() && life.identity.is_some() {
-        problems.add(
-            "identity",
-            "is given for a Windows container in a virtual network, where the service has none",
-            "leave the identity out, or use Linux",
-        );
+    if container.os != Os::Windows || network.is_none() {
+        return;
+    }
+    let what = "is given for a Windows container in a virtual network, where the service has no identities";
+    if life.identity.is_some() {
+        problems.add("identity", what, "leave the identity out, or use Linux");
+    }
+    if matches!(container.registry, Registry::Identity { .. }) {
+        problems.add("registry-identity", what, "give registry-user instead, or use Linux");
     }
 }
 
@@ -627,6 +631,21 @@ mod tests {
             refusal(&["--count", "2", "--name", "mine"], &none),
         ];
         insta::assert_snapshot!(all.join("\n"));
+    }
+
+    #[test]
+    fn a_windows_container_in_a_network_has_no_identity() {
+        let windows = ["--os-type", "windows", "--identity", IDENTITY, "--registry-identity", IDENTITY];
+        let network = ["--vnet-name", "v", "--subnet-name", "s"];
+        let none = Environment::default();
+        insta::assert_snapshot!(refusal(&[&windows[..], &network].concat(), &none), @"
+        2 settings have to be corrected.
+          identity: is given for a Windows container in a virtual network, where the service has no identities; leave the identity out, or use Linux
+          registry-identity: is given for a Windows container in a virtual network, where the service has no identities; give registry-user instead, or use Linux
+        ");
+        let alone = enough(&windows, &none).expect("outside of networks it may have some");
+        assert!(alone.life.take_down == TakeDown::Identity);
+        assert!(enough(&[&["--os-type", "windows"], &network[..]].concat(), &none).is_ok());
     }
 
     #[test]

@@ -104,7 +104,7 @@ mod tests {
     use super::{all_tags, spec};
     use crate::fake;
     use crate::provision::plan::{Circumstances, GroupPlan, plan};
-    use crate::settings::{Identity, ProvisionSettings, Registry, TakeDown};
+    use crate::settings::{Identity, Os, ProvisionSettings, Registry, TakeDown};
 
     fn planned(settings: &ProvisionSettings) -> GroupPlan {
         let configuration = Secret::new("planted-configuration");
@@ -152,6 +152,20 @@ mod tests {
     fn defect_07_no_address_is_asked_for_without_a_subnet() {
         let body = body(&fake::settings()).to_string();
         assert!(!body.contains("ipAddress") && !body.contains("subnetIds"), "{body}");
+    }
+
+    #[test]
+    fn a_windows_group_asks_for_nothing_that_only_linux_has() {
+        let mut settings = fake::settings();
+        settings.network = Some(fake::network());
+        settings.container.os = Os::Windows;
+        let body = body(&settings);
+        let properties = &body["properties"];
+        assert_eq!(properties["osType"], "Windows");
+        // In a network it may be; a folder that outlives its container it cannot have, nor a path of Linux.
+        assert!(properties["subnetIds"].is_array());
+        assert!(properties["volumes"].is_null());
+        assert!(!body.to_string().contains("mountPath") && !body.to_string().contains("/azp"), "{body}");
     }
 
     #[test]

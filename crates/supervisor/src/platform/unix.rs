@@ -14,9 +14,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::settings::Environment;
 
-/// Takes the secrets out of the environment: replaces this process by a second start, which gets them from
-/// [`resume`]. Comes back only if that failed.
-pub(crate) fn begin(environment: Environment, resume: &str) -> Result<Environment, String> {
+/// The environment of the first start. Takes the secrets out of it: replaces this process by a second start, which gets
+/// them from [`resume`]. Comes back only if that failed.
+pub(crate) fn begin(resume: &str) -> Result<Environment, String> {
+    let environment = Environment::of(std::env::vars_os());
     let plain: Vec<(OsString, OsString)> =
         environment.plain().iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let secrets: BTreeMap<&str, &str> =
@@ -140,7 +141,6 @@ fn give_files(root: &Path, user: &User) -> io::Result<()> {
 }
 
 /// Everything that reads certificates is pointed at the bundle by its environment.
-#[expect(clippy::unused_async, reason = "Windows has to ask a program")]
 pub(crate) async fn trust(_pem: &[u8], _home: &Path) -> Result<(), String> {
     Ok(())
 }

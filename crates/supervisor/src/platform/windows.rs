@@ -11,11 +11,11 @@ use tokio::signal::windows::{CtrlBreak, CtrlC, CtrlClose, CtrlShutdown};
 
 use crate::{certificates, settings::Environment};
 
-/// Nothing is replaced: another process of the same user could read the secrets of either. What we start gets none of
-/// them, as it gets exactly the environment that we give it.
+/// The environment. Nothing is replaced: another process of the same user could read the secrets of either. What we
+/// start gets none of them, as it gets exactly the environment that we give it.
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-pub(crate) fn begin(environment: Environment, _resume: &str) -> Result<Environment, String> {
-    Ok(environment)
+pub(crate) fn begin(_resume: &str) -> Result<Environment, String> {
+    Ok(Environment::of(std::env::vars_os()))
 }
 
 /// There is no second start.
@@ -93,8 +93,8 @@ pub(crate) fn give_all(_root: &Path, _user: &User) -> io::Result<()> {
     Ok(())
 }
 
-/// Puts the certificates into the system's store, where .NET and git look: with the system's own program for that, which
-/// takes one certificate a file.
+/// Puts the certificates into the system's store, where .NET and git look: with the system's own program for that,
+/// which takes one certificate a file.
 pub(crate) async fn trust(pem: &[u8], home: &Path) -> Result<(), String> {
     let system = std::env::var_os("SystemRoot").unwrap_or_else(|| OsString::from(r"C:\Windows"));
     let program = PathBuf::from(&system).join("System32").join("certutil.exe");
