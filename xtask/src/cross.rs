@@ -94,7 +94,7 @@ pub(crate) fn check() -> Result<()> {
 }
 
 /// Builds the programs of these crates, and gives them.
-fn build(triple: &str, packages: &[&str], profile: &str) -> Result<Vec<PathBuf>> {
+pub(crate) fn build(triple: &str, packages: &[&str], profile: &str) -> Result<Vec<PathBuf>> {
     let machine = MACHINES.iter().find(|machine| machine.triple == triple).with_context(|| {
         let known: Vec<&str> = MACHINES.iter().map(|machine| machine.triple).collect();
         format!("{triple} is not built for here; known are {}. For macOS, build on a Mac", known.join(", "))

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use crate::binaries::Binaries;
-use crate::programs::{execute, output, root, target};
-use crate::{machine, node_tools};
+use crate::programs::{cargo, execute, output, root, target};
+use crate::{cross, machine, node_tools};
 
 /// What the marketplace and our users put up with. Assumed: the marketplace itself takes more.
 const LARGEST: u64 = 25 * 1024 * 1024;
@@ -23,6 +23,12 @@ const PLATFORMS: [(&str, &str); 4] = [
     ("linux-arm64", "ephemeral-agents"),
     ("win-x64", "ephemeral-agents.exe"),
     ("osx-arm64", "ephemeral-agents"),
+];
+
+/// Platforms that are built for from here, with what Rust calls them.
+const CROSS: [(&str, &str, &str); 2] = [
+    ("linux-arm64", "ephemeral-agents", "aarch64-unknown-linux-gnu"),
+    ("win-x64", "ephemeral-agents.exe", "x86_64-pc-windows-gnu"),
 ];
 
 /// Pictures, made from their source: the file, the source, the width in pixels.
@@ -52,6 +58,8 @@ pub(crate) struct Options {
 
 /// Packages it, with programs as they are shipped.
 pub(crate) fn run(options: &Options) -> Result<()> {
+    // Against the publishers' schemas, where they are at hand.
+    execute(&mut cargo(&["test", "--quiet", "--package", "xtask", "--test", "schemas"]))?;
     let folder = match &options.programs {
         Some(folder) => folder.clone(),
         None => build_programs()?,
@@ -81,6 +89,17 @@ fn build_programs() -> Result<PathBuf> {
     let folder = target().join("extension-programs");
     let shipped = Binaries::build_for_shipping()?;
     put(&shipped.path("ephemeral-agents"), &folder.join("linux-x64/ephemeral-agents"))?;
+    for (platform, program, triple) in CROSS {
+        println!("Building it for {platform}");
+        match cross::build(triple, &["cli"], "dist") {
+            Ok(made) => {
+                for built in made {
+                    put(&built, &folder.join(platform).join(program))?;
+                }
+            }
+            Err(error) => println!("It cannot be built for {platform} here: {error:#}"),
+        }
+    }
     Ok(folder)
 }
 

@@ -393,7 +393,7 @@ mod tests {
     use crate::errors::Failure;
     use crate::fake;
     use crate::services::{ErrorKind, Pool, ResourceGroup, ServiceError, Subnet, SubnetLookup, Usage};
-    use crate::settings::{Os, ProvisionSettings, Registration, TakeDown};
+    use crate::settings::{Os, Proof, ProvisionSettings, Registration, TakeDown};
 
     fn facts() -> Facts {
         Facts {
@@ -572,7 +572,7 @@ mod tests {
         let secrets = |token| TakeDown::Secrets {
             tenant: "t".to_owned(),
             client: "c".to_owned(),
-            secret: secret(),
+            proof: Proof::Key(secret()),
             token,
         };
         let just_in_time = || Registration::JustInTime;
