@@ -1,9 +1,9 @@
 //! Microsoft.ContainerRegistry, as far as pulling goes: registries of Azure that a container group may pull from with a
 //! managed identity.
 //!
-//! Azure's registry exchanges the token of an identity for one of its own, if the identity has the role *AcrPull*. Here
-//! a real registry that knows users and passwords stands behind each registry of the world, and the emulator logs in to
-//! it on behalf of identities that have the role.
+//! Azure's registry exchanges the token of an identity for one of its own, if the identity has the role `AcrPull`.
+//! Here a real registry that knows users and passwords stands behind each registry of the world, and the emulator logs
+//! in to it on behalf of identities that have the role.
 
 use std::sync::Arc;
 

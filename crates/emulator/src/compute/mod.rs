@@ -155,8 +155,8 @@ impl Runtime {
         }
     }
 
-    /// The Docker network that all containers are on, where groups run as containers; the names of the others begin with
-    /// its name.
+    /// The Docker network that all containers are on, where groups run as containers; the names of the others begin
+    /// with its name.
     pub fn network(&self) -> Option<&str> {
         match &self.engine {
             Engine::Docker(docker) => Some(docker.network()),

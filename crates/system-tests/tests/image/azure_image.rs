@@ -1,5 +1,5 @@
-//! The image with the Azure CLI. The first test of all by its name, since its first build takes about a minute, in which
-//! the others go on; later the engine has it.
+//! The image with the Azure CLI. The first test of all by its name, since its first build takes about a minute, in
+//! which the others go on; later the engine has it.
 
 use system_tests::{Engine, World};
 

@@ -38,7 +38,8 @@ async fn ended(world: &World, azure: &Azure, group: &str) -> Value {
     azure.group(group).await
 }
 
-/// Prints the limits that hold for whoever runs it: bytes, and cores as a quota in a period, whatever the kernel's files.
+/// Prints the limits that hold for whoever runs it: bytes, and cores as a quota in a period, whichever files the kernel
+/// has for them.
 const LIMITS: &str = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; \
                       cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu/cpu.cfs_period_us 2>/dev/null | \
                       tr '\\n' ' '; cat /sys/fs/cgroup/cpu.max 2>/dev/null; echo";
