@@ -88,16 +88,25 @@ fn has_extension(file: &str, extension: &str) -> bool {
     Path::new(file).extension().is_some_and(|found| found == extension)
 }
 
-/// Links of a page to files that are not there.
+/// Links of a page to files that are not there. A picture may be drawn from its source when it is needed.
 fn broken_links(file: &str, content: &str, exists: impl Fn(&Path) -> bool) -> Vec<String> {
     let folder = Path::new(file).parent().unwrap_or(Path::new(""));
     let targets = content.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     targets
         .map(|target| target.split('#').next().unwrap_or_default())
         .filter(|target| !target.is_empty() && !target.contains("://") && !target.starts_with("mailto:"))
-        .filter(|target| !exists(&folder.join(target)))
+        .filter(|target| !exists(&folder.join(target)) && !exists(&source_of(&folder.join(target))))
         .map(|target| format!("{file}: the link to {target} leads nowhere"))
         .collect()
+}
+
+/// What a picture is drawn from; of anything else, itself.
+fn source_of(path: &Path) -> std::path::PathBuf {
+    if path.extension().is_some_and(|extension| extension == "png") {
+        path.with_extension("svg")
+    } else {
+        path.to_owned()
+    }
 }
 
 #[cfg(test)]
@@ -133,5 +142,7 @@ mod tests {
         let page = "[a](there.md) [b](gone.md#part) [c](https://example.org) [d](#here)";
         let found = broken_links("docs/page.md", page, |path| path.ends_with("docs/there.md"));
         assert_eq!(found, ["docs/page.md: the link to gone.md leads nowhere"]);
+        let drawn = |path: &Path| path.ends_with("docs/drawn.svg");
+        assert!(broken_links("docs/page.md", "![a](drawn.png)", drawn).is_empty());
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Inputs are `INPUT_NAME`, service connections `ENDPOINT_URL_id`, `ENDPOINT_AUTH_SCHEME_id`,
 //! `ENDPOINT_AUTH_PARAMETER_id_NAME` and `ENDPOINT_DATA_id_NAME`, secret variables `SECRET_NAME`, where NAME is in
-//! upper case, of inputs and variables with underscores for dots and blanks. A test holds it against the library itself.
+//! upper case, of inputs and variables with underscores for dots and blanks. A test holds it against the library.
 
 use redact::Secret;
 

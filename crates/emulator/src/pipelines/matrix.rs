@@ -1,4 +1,5 @@
-//! A matrix that an earlier job made: `strategy: matrix: $[ … ]` is a JSON object of objects, known when the job begins.
+//! A matrix that an earlier job made: `strategy: matrix: $[ … ]` is a JSON object of objects, known when the job
+//! begins.
 
 use std::collections::BTreeMap;
 
