@@ -42,6 +42,35 @@ impl World {
             .env("POOL_TOKEN", &self.setting("AZURE_DEVOPS_EXT_PAT"))
     }
 
+    /// The task's program as its script starts it: with these inputs, and the connection `azure` with a key.
+    pub fn task(&self, inputs: &[(&str, &str)]) -> Invocation {
+        let setting = |name: &str| self.setting(name);
+        let fixed = [
+            ("TF_BUILD", "True".to_owned()),
+            ("SYSTEM_COLLECTIONURI", setting("AZURE_DEVOPS_ORG_URL")),
+            ("SSL_CERT_FILE", setting("EMULATOR_CA_FILE")),
+            ("ENDPOINT_AUTH_PARAMETER_SYSTEMVSSCONNECTION_ACCESSTOKEN", "none".to_owned()),
+            ("ENDPOINT_URL_azure", setting("EMULATOR_URL")),
+            ("ENDPOINT_DATA_azure_ENVIRONMENT", "AzureStack".to_owned()),
+            ("ENDPOINT_DATA_azure_SUBSCRIPTIONID", setting("AZURE_SUBSCRIPTION_ID")),
+            ("ENDPOINT_AUTH_SCHEME_azure", "ServicePrincipal".to_owned()),
+            ("ENDPOINT_AUTH_PARAMETER_azure_TENANTID", setting("AZURE_TENANT_ID")),
+            ("ENDPOINT_AUTH_PARAMETER_azure_SERVICEPRINCIPALID", setting("AZURE_CLIENT_ID")),
+            ("ENDPOINT_AUTH_PARAMETER_azure_SERVICEPRINCIPALKEY", setting("AZURE_CLIENT_SECRET")),
+            ("INPUT_CONNECTEDSERVICENAMEARM", "azure".to_owned()),
+            ("INPUT_RESOURCEGROUPNAME", setting("AZURE_RESOURCE_GROUP")),
+            ("INPUT_AGENTPOOL", setting("AZURE_DEVOPS_POOL")),
+            ("INPUT_IMAGENAME", crate::AGENT_IMAGE.to_owned()),
+            ("INPUT_AZUREDEVOPSTOKEN", setting("AZURE_DEVOPS_EXT_PAT")),
+            ("INPUT_AGENTCAFILE", setting("EMULATOR_CA_FILE")),
+        ];
+        let environment = fixed.map(|(name, value)| (name.to_owned(), value)).into();
+        let invocation = Invocation::new(&["task"], environment);
+        inputs.iter().fold(invocation, |task, (name, value)| {
+            task.env(&format!("INPUT_{}", name.to_uppercase()), value)
+        })
+    }
+
     /// A connection to Azure of this scheme, as the app of the world.
     pub fn azure_connection(&self, scheme: &str, parameters: &[(&str, &str)]) -> Value {
         let mut connection = serde_json::json!({

@@ -96,6 +96,12 @@ impl World {
         given.unwrap_or_else(|missing| panic!("no identity {missing}"));
     }
 
+    /// Where the machine of hosted agents asks for tokens of its identity.
+    pub fn machine_identity_endpoint(&self) -> String {
+        let key = self.emulator().read(|state| state.pipelines.machine_identity_key().to_owned());
+        format!("{}/identity/{key}", self.emulator().identity_url)
+    }
+
     /// Gives the service principal a certificate: what it holds of it, with the private key (PEM).
     pub fn certificate(&self) -> String {
         let key = rsa::PrivateKey::new(&mut rand::rng(), 2048).expect("a key");

@@ -192,7 +192,7 @@ impl World {
                 let properties = without_secure_values(group.properties.clone());
                 serde_json::json!({"tags": group.tags, "properties": properties})
             });
-            Value::from_iter(shown).to_string()
+            shown.collect::<Value>().to_string()
         })
     }
 

@@ -6,6 +6,7 @@
 mod image;
 mod life;
 mod sample;
+mod task;
 
 use std::fmt::Write as _;
 use std::time::Instant;
@@ -51,10 +52,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         lives.push(life::measure(&emulator, &shipped, base_image::AGENT_IMAGE)?);
         println!("Life {number} of {}: {:.1} s", options.lives.max(1), start.elapsed().as_secs_f64());
     }
+    let starts = task::measure(&emulator, &shipped, base_image::AGENT_IMAGE, options.lives.max(1))?;
     let images = image::measure(&shipped)?;
     let mut rows = sizes(&shipped)?;
     rows.extend(image::rows(&images));
     rows.extend(life::rows(&lives));
+    rows.push(task::row(&starts));
     let (table, layers) = (table(&rows), image::table(&images));
     println!("\n{table}\n{layers}");
     if options.write {

@@ -93,12 +93,8 @@ fn without_nulls(value: &mut Value) {
 
 #[test]
 fn azure_pipelines_task_lib_reads_the_same() {
-    let Some(library) = std::env::var_os("TASK_LIB") else {
-        eprintln!(
-            "not held against azure-pipelines-task-lib: TASK_LIB is not set (`cargo xtask test` sets it)"
-        );
-        return;
-    };
+    // Without it, as for somebody who runs this test alone, there is nobody to ask.
+    let Some(library) = std::env::var_os("TASK_LIB") else { return };
     let mut node = Command::new("node");
     node.args(["-e", SCRIPT, "--"]).arg(library).env_clear();
     node.envs(std::env::var_os("PATH").map(|path| ("PATH", path))).envs(VARIABLES);

@@ -35,7 +35,7 @@ impl std::fmt::Debug for RegistryToken {
 }
 
 /// Whether somebody may pull who shows this user and password: the registry's own user, or a principal with the role
-/// *AcrPull*, by a token (for a user of zeros) or by its client id and secret.
+/// `AcrPull`, by a token (for a user of zeros) or by its client id and secret.
 pub(super) fn may_pull(state: &State, registry: &Registry, user: &str, password: &str) -> bool {
     if user == registry.user && password == registry.password {
         return true;

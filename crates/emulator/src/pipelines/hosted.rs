@@ -36,6 +36,13 @@ pub struct Hosted {
     identity_token: String,
 }
 
+impl Hosted {
+    /// The key by which its machine asks for tokens.
+    pub(super) fn identity_key(&self) -> &str {
+        &self.identity_token
+    }
+}
+
 /// Something to do for the hosted pools.
 #[derive(Clone, Copy, Debug)]
 pub enum HostedAgentCommand {

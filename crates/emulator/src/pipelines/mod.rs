@@ -56,6 +56,11 @@ pub struct State {
 }
 
 impl State {
+    /// The key by which the machine of hosted agents asks for tokens of its identities; empty while it has none.
+    pub fn machine_identity_key(&self) -> &str {
+        self.hosted.identity_key()
+    }
+
     /// Whether a run has come to its end.
     pub fn is_over(&self, run_id: u64) -> bool {
         self.runs.get(&run_id).is_some_and(|run| run.finished.is_some())

@@ -5,17 +5,6 @@ use nix::sys::signal::Signal;
 use crate::support::{run, world, yaml};
 
 #[tokio::test]
-async fn a_wrong_input_is_refused_by_its_label_before_anything_is_asked() {
-    let Some(world) = world().await else { return };
-    let printed = run(&world, &[("CPU", "many"), ("subnetName", "alone")]).await;
-    let said = printed.said();
-    assert_eq!(printed.code, Some(1), "{said}");
-    assert!(said.contains(r#"CPU cores (CPU): "many", from the input CPU, cannot be used"#), "{said}");
-    assert_eq!(world.asked(&["PUT", "containerGroups"]), 0);
-    world.end().await;
-}
-
-#[tokio::test]
 async fn defect_11_a_container_that_ends_says_why_and_is_taken_down() {
     let Some(world) = world().await else { return };
     let printed = run(&world, &[("imageName", "registry.test/broken:1")]).await;

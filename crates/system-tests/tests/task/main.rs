@@ -4,6 +4,7 @@
 
 mod connections;
 mod endings;
+mod refusals;
 mod registries;
 mod script;
 mod support;
