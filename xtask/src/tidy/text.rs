@@ -142,7 +142,7 @@ mod tests {
         let page = "[a](there.md) [b](gone.md#part) [c](https://example.org) [d](#here)";
         let found = broken_links("docs/page.md", page, |path| path.ends_with("docs/there.md"));
         assert_eq!(found, ["docs/page.md: the link to gone.md leads nowhere"]);
-        let drawn = |path: &Path| path.ends_with("docs/drawn.svg");
+        let drawn = |path: &std::path::Path| path.ends_with("docs/drawn.svg");
         assert!(broken_links("docs/page.md", "![a](drawn.png)", drawn).is_empty());
     }
 }
