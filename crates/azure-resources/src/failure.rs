@@ -41,6 +41,7 @@ impl FailureClass {
             | "canceled"
             | "canceledandsupersededduetoanotheroperation"
             | "anotheroperationinprogress"
+            | "principalnotfound"
             | "internalservererror"
             | "requesttimeout" => Self::Transient,
             "toomanyrequests" => Self::Throttled,
@@ -108,6 +109,7 @@ mod tests {
             (409, "ContainerGroupTransitioning", "still transitioning", Transient),
             (500, "InternalServerError", "", Transient),
             (502, "", "", Transient),
+            (400, "PrincipalNotFound", "", Transient),
             (429, "SubscriptionRequestsThrottled", "", Throttled),
             (429, "", "", Throttled),
             (403, "AuthorizationFailed", "", Unauthorized),

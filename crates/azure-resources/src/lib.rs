@@ -2,10 +2,13 @@
 //!
 //! A [`ResourceManager`] is one cloud's Resource Manager and a credential. [`ContainerGroups`] are those of one
 //! resource group; they implement [`lifecycle::ComputeBackend`]. A [`Subscription`] answers what can be checked
-//! beforehand: resource group, region, quotas, provider registration, subnet.
+//! beforehand: resource group, region, quotas, provider registration, subnet. [`resources`] makes and removes what
+//! agents need around them: networks, registries, storage accounts, identities, roles.
 //!
 //! The judgement is in functions from data to data: the body of a [`ContainerGroupSpec`], the phase of a container
 //! group, the [`FailureClass`] of a refusal.
+
+pub mod resources;
 
 mod backend;
 mod body;

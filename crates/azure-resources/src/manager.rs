@@ -42,16 +42,18 @@ impl ResourceManager {
     /// # Errors
     /// It leads elsewhere: the token would go to a stranger.
     pub(crate) fn verbatim(&self, address: &str) -> Result<Request, HttpError> {
-        let strange = |detail: String| HttpError::Unreadable {
-            host: self.base.host_str().unwrap_or_default().to_owned(),
-            detail,
-        };
+        let strange = |detail: String| HttpError::Unreadable { host: self.host(), detail };
         let url = Url::parse(address)
             .map_err(|error| strange(format!("it sent an address that is none: {error}")))?;
         if url.origin() != self.base.origin() {
             return Err(strange("it sent an address on another host".to_owned()));
         }
         Ok(self.authorized(Method::Get, url))
+    }
+
+    /// Its host's name.
+    pub(crate) fn host(&self) -> String {
+        self.base.host_str().unwrap_or_default().to_owned()
     }
 
     pub(crate) async fn send(&self, request: Request) -> Result<Response, HttpError> {

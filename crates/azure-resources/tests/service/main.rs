@@ -5,6 +5,7 @@
 mod support;
 
 mod registry;
+mod resources;
 
 use azure_http::identity::{ServicePrincipal, client_secret};
 use azure_http::{Cloud, HttpError};
@@ -40,13 +41,17 @@ fn cloud(server: &Server) -> Cloud {
     }
 }
 
-fn subscription(server: &Server) -> Subscription {
+fn manager(server: &Server) -> ResourceManager {
     let cloud = cloud(server);
     let principal = ServicePrincipal { tenant: "tenant".to_owned(), client: "client".to_owned() };
     let pipeline = server.pipeline();
     let credential =
         client_secret(&pipeline, &cloud, principal, Secret::new("secret")).expect("a credential");
-    Subscription::new(ResourceManager::new(pipeline, &cloud, credential), "s")
+    ResourceManager::new(pipeline, &cloud, credential)
+}
+
+fn subscription(server: &Server) -> Subscription {
+    Subscription::new(manager(server), "s")
 }
 
 fn groups(server: &Server) -> ContainerGroups {
