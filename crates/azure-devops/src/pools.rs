@@ -1,8 +1,10 @@
 //! Which pool a name means, and which queue of a project leads to it.
 
 use azure_http::{HttpError, Method};
+use serde_json::json;
 
 use crate::Organization;
+use crate::organization::if_there;
 use crate::wire::{TaskAgentPool, TaskAgentQueue};
 
 /// An agent pool.
@@ -50,6 +52,12 @@ impl PoolRight {
     }
 }
 
+impl From<TaskAgentPool> for Pool {
+    fn from(pool: TaskAgentPool) -> Self {
+        Self { id: pool.id, name: pool.name, hosted: pool.is_hosted, auto_update: pool.auto_update }
+    }
+}
+
 impl Organization {
     /// The pool of exactly that name (case does not count). `None`: there is no such pool, or the credential lacks the
     /// right; the service does not tell the two apart, and asking again with [`PoolRight::View`] may.
@@ -62,12 +70,23 @@ impl Organization {
         let pools: Vec<TaskAgentPool> = self.list(request).await?;
         // Servers that do not know a filter ignore it and list everything.
         let found = pools.into_iter().find(|pool| pool.name.eq_ignore_ascii_case(name));
-        Ok(found.map(|pool| Pool {
-            id: pool.id,
-            name: pool.name,
-            hosted: pool.is_hosted,
-            auto_update: pool.auto_update,
-        }))
+        Ok(found.map(Into::into))
+    }
+
+    /// Makes a pool of that name, with a queue in every project. Its agents are not updated: one that lives for one
+    /// job is as new as its image.
+    pub async fn create_pool(&self, name: &str) -> Result<Pool, HttpError> {
+        let body =
+            json!({ "name": name, "poolType": "automation", "autoProvision": true, "autoUpdate": false });
+        let request = self.distributed_task(Method::Post, &["pools"]).json(&body)?;
+        let pool: TaskAgentPool = self.send(request).await?.json()?;
+        Ok(pool.into())
+    }
+
+    /// Removes a pool. One that is not there counts as removed.
+    pub async fn delete_pool(&self, id: u64) -> Result<(), HttpError> {
+        let request = self.distributed_task(Method::Delete, &["pools", &id.to_string()]);
+        if_there(self.send(request).await).map(drop)
     }
 
     /// The queue of exactly that name in `project`.

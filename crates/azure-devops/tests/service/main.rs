@@ -73,6 +73,21 @@ async fn a_pool_is_found_by_its_exact_name_and_the_right_one_has() {
 }
 
 #[tokio::test]
+async fn a_pool_is_made_for_every_project_and_removed() {
+    let server = Server::start(|request| {
+        let made = r#"{"id":7,"name":"private","isHosted":false,"autoUpdate":false}"#;
+        if request.line.starts_with("POST") { json(200, made) } else { json(404, "{}") }
+    })
+    .await;
+    let pool = organization(&server).create_pool("private").await.expect("made");
+    assert_eq!((pool.id, pool.auto_update), (7, Some(false)));
+    let body: Value = serde_json::from_str(&server.received()[0].body).expect("JSON");
+    assert_eq!((&body["name"], &body["autoProvision"]), (&value!("private"), &value!(true)));
+    assert_eq!(organization(&server).delete_pool(7).await, Ok(()));
+    assert_eq!(lines(&server)[1], "DELETE /contoso/_apis/distributedtask/pools/7?api-version=7.1");
+}
+
+#[tokio::test]
 async fn a_queue_is_looked_for_in_its_project() {
     let server =
         Server::start(|_| json(200, r#"{"count":1,"value":[{"id":18,"name":"p","pool":{"id":3}}]}"#)).await;
