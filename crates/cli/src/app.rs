@@ -24,7 +24,7 @@ use crate::settings::environment::Environment;
 use crate::settings::layers::{self, Refusal};
 use crate::settings::{self, ProvisionSettings};
 use crate::wiring::{AzureGroups, Live};
-use crate::{list, logs, task};
+use crate::{list, logs, sample, task};
 
 /// Seconds to wait for a job in `deprovision`.
 const JOB_TIMEOUT_S: u64 = 600;
@@ -107,6 +107,9 @@ pub(crate) async fn carry_out(
                 Err(Failure::Interrupted { .. }) if given.follow.unwrap_or_default() => Ok(()),
                 outcome => outcome,
             }
+        }
+        Command::Sample { command } => {
+            Box::pin(sample::run(global, command, (environment, report, interrupts))).await
         }
         Command::Completions { .. } | Command::Task => Ok(()),
     }

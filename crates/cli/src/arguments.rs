@@ -4,6 +4,8 @@
 //! (`settings::layers`); what is missing or wrong is said in one place, `settings`, with its name in all three. No
 //! option takes a secret: a command line can be read by every process of the machine.
 
+pub(crate) mod sample;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -114,6 +116,13 @@ pub(crate) enum Command {
     /// Show what an agent's container printed
     #[command(after_help = LOGS_EXAMPLES)]
     Logs(LogsArguments),
+    /// Create and delete what the samples need: a network, a registry, a storage account, roles, an agent pool
+    #[command(after_help = sample::EXAMPLES)]
+    Sample {
+        /// Which part
+        #[command(subcommand)]
+        command: sample::SampleCommand,
+    },
     /// Do what the pipeline task's inputs say
     #[command(hide = true)]
     Task,

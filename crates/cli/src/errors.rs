@@ -133,6 +133,17 @@ pub(crate) enum Failure {
         /// What is left.
         leftovers: Leftovers,
     },
+    /// What can be known before anything is deleted says that it would not work.
+    NothingDeleted(Vec<Finding>),
+    /// Something that can be gone on with stopped half-way.
+    Unfinished {
+        /// Why it stopped.
+        cause: Box<Failure>,
+        /// What was done, a line each.
+        done: Vec<String>,
+        /// What to do next.
+        remedy: String,
+    },
     /// The program itself could not go on.
     Internal(String),
 }
@@ -163,7 +174,7 @@ impl Failure {
     pub(crate) fn blame(&self) -> Blame {
         match self {
             Self::Settings(_) | Self::SettingsFile { .. } | Self::NoSuchAgent(_) => Blame::User,
-            Self::Preflight(findings) => {
+            Self::Preflight(findings) | Self::NothingDeleted(findings) => {
                 let all_ours = findings.iter().all(|finding| finding.blame == Blame::Service);
                 if all_ours { Blame::Service } else { Blame::User }
             }
@@ -171,7 +182,8 @@ impl Failure {
             Self::NotOnline { diagnosis, .. } => diagnosis.cause.blame,
             Self::AllTried { last, .. } => last.blame(),
             Self::OneOfSeveral { cause, .. } => cause.blame(),
-            Self::JobsRunning { .. } | Self::LeftBehind { .. } => Blame::Partly,
+            Self::Unfinished { cause, done, .. } if done.is_empty() => cause.blame(),
+            Self::JobsRunning { .. } | Self::LeftBehind { .. } | Self::Unfinished { .. } => Blame::Partly,
             Self::Several(failures) => blame_of_several(failures),
             Self::Interrupted { .. } => Blame::Interrupted,
             Self::Internal(_) => Blame::Service,
@@ -181,7 +193,11 @@ impl Failure {
     /// The program's exit code. An interrupted run stays one, whatever it left behind.
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::LeftBehind { cause, .. } if cause.blame() == Blame::Interrupted => cause.exit_code(),
+            Self::LeftBehind { cause, .. } | Self::Unfinished { cause, .. }
+                if cause.blame() == Blame::Interrupted =>
+            {
+                cause.exit_code()
+            }
             other => other.blame().exit_code(),
         }
     }
@@ -209,7 +225,9 @@ impl Failure {
                 details: Vec::new(),
                 remedy: Some("correct it, or leave out --settings.".to_owned()),
             },
-            Self::Preflight(findings) => preflight_message(findings),
+            Self::Preflight(findings) => preflight_message("created", findings),
+            Self::NothingDeleted(findings) => preflight_message("deleted", findings),
+            Self::Unfinished { cause, done, remedy } => unfinished_message(cause, done, remedy),
             Self::Service { doing, error } => Message {
                 what: format!("Could not {doing}: {}", sentence(&error.what)),
                 details: Vec::new(),
@@ -255,12 +273,12 @@ fn settings_message(problems: &[Problem]) -> Message {
     Message { what, details: problems.iter().map(line).collect(), remedy: None }
 }
 
-fn preflight_message(findings: &[Finding]) -> Message {
+fn preflight_message(done: &str, findings: &[Finding]) -> Message {
     let lines = findings
         .iter()
         .flat_map(|finding| [format!("- {}", finding.what), format!("  To do: {}", finding.remedy)]);
     Message {
-        what: "Nothing was created, because it would not work.".to_owned(),
+        what: format!("Nothing was {done}, because it would not work."),
         details: lines.collect(),
         remedy: None,
     }
@@ -346,6 +364,25 @@ fn left_behind_message(cause: &Failure, leftovers: &Leftovers) -> Message {
     message.remedy = Some(match message.remedy.take() {
         Some(first) => format!("{first} Then {remove}"),
         None => remove,
+    });
+    message
+}
+
+fn unfinished_message(cause: &Failure, done: &[String], remedy: &str) -> Message {
+    let mut message = match cause {
+        Failure::Interrupted { .. } => {
+            Message { what: "Interrupted.".to_owned(), details: Vec::new(), remedy: None }
+        }
+        other => other.message(),
+    };
+    message.details.push(match done {
+        [] => "Nothing had been done.".to_owned(),
+        _ => "Done so far:".to_owned(),
+    });
+    message.details.extend(done.iter().map(|line| format!("- {line}")));
+    message.remedy = Some(match message.remedy.take() {
+        Some(first) => format!("{first} Then {remedy}"),
+        None => remedy.to_owned(),
     });
     message
 }

@@ -363,6 +363,20 @@ impl Pools for World {
         Ok(Some(pool()).filter(|pool| pool.name == name && !self.unknown_pool.get()))
     }
 
+    async fn create_pool(&self, name: &str) -> Answer<Pool> {
+        self.enter().await;
+        self.changed(format!("create pool {name}"));
+        self.unknown_pool.set(false);
+        Ok(pool())
+    }
+
+    async fn delete_pool(&self, _: u64) -> Answer<()> {
+        self.enter().await;
+        self.changed("delete pool".to_owned());
+        self.unknown_pool.set(true);
+        Ok(())
+    }
+
     async fn register(&self, _: &Pool, name: &AgentName, _: &NewAgent) -> Answer<Registered> {
         self.enter().await;
         self.answer(self.register_fault.get(), || {

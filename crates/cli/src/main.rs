@@ -1,9 +1,10 @@
 //! The `ephemeral-agents` command: Azure Pipelines agents that live for one job, in Azure Container Instances.
 //!
 //! What was typed (`arguments`) becomes checked settings (`settings`); a command (`provision`, `deprovision`, `list`,
-//! `logs`) works on them through the traits in `services`, which `wiring` implements with the client crates; all that
-//! is said goes through `report`, and every expected failure has its words in `errors`. What is decided is decided by
-//! pure functions: `provision::plan`, `preflight::verdict`, `wait::next`, `diagnose::likely_cause`.
+//! `logs`, `sample`) works on them through the traits in `services`, which `wiring` implements with the client crates;
+//! all that is said goes through `report`, and every expected failure has its words in `errors`. What is decided is
+//! decided by pure functions: `provision::plan`, `preflight::verdict`, `wait::next`, `diagnose::likely_cause`,
+//! `sample::plan`, `sample::removal`.
 
 mod app;
 mod arguments;
@@ -15,6 +16,7 @@ mod list;
 mod logs;
 mod provision;
 mod report;
+mod sample;
 mod services;
 mod settings;
 mod task;

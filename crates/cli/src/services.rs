@@ -176,6 +176,10 @@ impl GroupView {
 pub(crate) trait Pools {
     /// The pool of that name; `None` where there is none, or none that may be seen.
     async fn pool(&self, name: &str) -> Answer<Option<Pool>>;
+    /// Makes a pool. One of that name that exists is never replaced: [`ErrorKind::Taken`].
+    async fn create_pool(&self, name: &str) -> Answer<Pool>;
+    /// Removes a pool.
+    async fn delete_pool(&self, pool_id: u64) -> Answer<()>;
     /// Registers an agent. An agent of that name that exists is never replaced: [`ErrorKind::Taken`].
     async fn register(&self, pool: &Pool, name: &AgentName, agent: &NewAgent) -> Answer<Registered>;
     /// The agent of that name.

@@ -49,7 +49,7 @@ pub fn identity_behind(text: &str) -> Option<&str> {
 }
 
 /// The words of which the number of a role of ours is made, besides the subscription.
-pub fn role_words<'a>(group: &'a ResourceGroupId, key: &'a str) -> [&'a str; 2] {
+fn role_words<'a>(group: &'a ResourceGroupId, key: &'a str) -> [&'a str; 2] {
     [group.name(), key]
 }
 
@@ -72,7 +72,9 @@ pub fn role_definition(
         "permissions": [{ "actions": actions, "notActions": [], "dataActions": [], "notDataActions": [] }],
     } });
     let id = home.resource(ResourceKind::RoleDefinition, &home.guid(&role_words(home, key)));
-    Resource::new(ResourceKind::RoleDefinition, id, body).called(format!("\"{what_it_is}\""))
+    Resource::new(ResourceKind::RoleDefinition, id, body)
+        .called(format!("\"{what_it_is}\""))
+        .made_of(&role_words(home, key))
 }
 
 /// A role to be given, over what, and to whom.
@@ -82,6 +84,8 @@ pub struct Grant {
     pub scope: String,
     /// Id of the role.
     pub role: String,
+    /// What tells the role from others of ours.
+    pub key: String,
     /// Object id of who gets it, or [`principal_of`] an identity.
     pub principal: String,
     /// In words, as "pulls images, for x".
@@ -89,7 +93,7 @@ pub struct Grant {
 }
 
 /// The words of which the number of a grant is made, besides the subscription.
-pub fn grant_words(grant: &Grant) -> [&str; 3] {
+fn grant_words(grant: &Grant) -> [&str; 3] {
     let last = |id: &str| id.rfind('/').map_or(0, |slash| slash + 1);
     let principal = identity_behind(&grant.principal).unwrap_or(&grant.principal);
     [&grant.scope[last(&grant.scope)..], &grant.role[last(&grant.role)..], &principal[last(principal)..]]
@@ -109,7 +113,9 @@ pub fn role_assignment(home: &ResourceGroupId, grant: &Grant) -> Resource {
         // Without it a principal that was made a moment ago is not found.
         "principalType": "ServicePrincipal",
     } });
-    Resource::new(ResourceKind::RoleAssignment, id, body).called(format!("\"{}\"", grant.label))
+    Resource::new(ResourceKind::RoleAssignment, id, body)
+        .called(format!("\"{}\"", grant.label))
+        .made_of(&grant_words(grant))
 }
 
 /// The id by which a role is given: that of the subscription, wherever the role was defined.
@@ -169,6 +175,7 @@ mod tests {
         let grant = Grant {
             scope: group().id(),
             role: role_id("s", number_of(&role)),
+            key: "take-down".to_owned(),
             principal: principal_of(identity.id()),
             label: "Takes agents down for own".to_owned(),
         };

@@ -119,6 +119,13 @@ impl Resources {
         self.list(&format!("{}/resources", group.id()), RESOURCES).await
     }
 
+    /// Who has which role in a resource group, over it, or over what it is in.
+    pub async fn grants(&self, group: &ResourceGroupId) -> Result<Vec<Found>, HttpError> {
+        let kind = ResourceKind::RoleAssignment;
+        let path = format!("{}/providers/{}", group.id(), kind.resource_type());
+        self.list(&path, kind.api_version()).await
+    }
+
     /// The virtual networks of a resource group.
     pub async fn networks(&self, group: &ResourceGroupId) -> Result<Vec<Found>, HttpError> {
         let kind = ResourceKind::VirtualNetwork;

@@ -40,7 +40,12 @@ impl Found {
         &self.0
     }
 
-    /// The principal of an identity.
+    /// The number of the role that is assigned.
+    pub fn role_number(&self) -> Option<&str> {
+        self.0["properties"]["roleDefinitionId"].as_str()?.rsplit('/').next()
+    }
+
+    /// The principal of an identity, or who a role is assigned to.
     pub fn principal(&self) -> Option<&str> {
         self.0["properties"]["principalId"].as_str()
     }

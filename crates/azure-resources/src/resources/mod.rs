@@ -115,13 +115,20 @@ pub struct Resource {
     kind: ResourceKind,
     id: String,
     label: String,
+    words: Vec<String>,
     body: Value,
 }
 
 impl Resource {
     pub(crate) fn new(kind: ResourceKind, id: String, body: Value) -> Self {
         let label = id.rsplit('/').next().unwrap_or_default().to_owned();
-        Self { kind, id, label, body }
+        Self { kind, id, label, words: Vec::new(), body }
+    }
+
+    /// With the words of which its name was made.
+    pub(crate) fn made_of(mut self, words: &[&str]) -> Self {
+        self.words = words.iter().map(|word| (*word).to_owned()).collect();
+        self
     }
 
     /// With a name for people, where its own is a number.
@@ -138,6 +145,27 @@ impl Resource {
     /// Its resource id.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// Its own name: the end of its id.
+    pub fn name(&self) -> &str {
+        self.id.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The id of what it is in, or is about: everything in front of its type and name.
+    pub fn parent(&self) -> &str {
+        let parent = self.id.strip_suffix(self.name()).map_or("", |rest| rest.trim_end_matches('/'));
+        let parent = parent.rsplit_once('/').map_or("", |(parent, _)| parent);
+        parent
+            .rsplit_once("/providers/")
+            .filter(|(_, rest)| !rest.contains('/'))
+            .map_or(parent, |(scope, _)| scope)
+    }
+
+    /// The words that its name was made of, besides the subscription, where the name is a number: a template's
+    /// `guid()` makes the same of them.
+    pub fn guid_words(&self) -> &[String] {
+        &self.words
     }
 
     /// Its name for people.
@@ -198,6 +226,19 @@ mod tests {
     pub(super) fn place() -> Place {
         let tags = [("managed-by".to_owned(), "ephemeral-agents-sample".to_owned())].into();
         Place { location: "westeurope".to_owned(), tags }
+    }
+
+    #[test]
+    fn a_parent_is_what_it_is_in_or_about() {
+        let group = group();
+        let account = super::storage::account(&group, "store", &place(), &[]);
+        let container = super::storage::blob_container(&account, "test");
+        let parents = [resource_group(&group, &place()), account.clone(), container];
+        let parents: Vec<_> = parents.iter().map(|resource| resource.parent().to_owned()).collect();
+        assert_eq!(
+            parents,
+            ["/subscriptions/s", &group.id(), &format!("{}/blobServices/default", account.id())]
+        );
     }
 
     #[test]

@@ -136,6 +136,11 @@ impl Report {
         }
     }
 
+    /// A file's content, for whichever form of output: it is one already.
+    pub(crate) fn document(&self, text: &str) {
+        self.print(text.trim_end_matches('\n'));
+    }
+
     /// Values for later jobs of the pipeline.
     pub(crate) fn output_variables(&self, variables: &[(&'static str, String)]) {
         if self.style == Talk::Pipeline {

@@ -79,6 +79,78 @@ pub(super) fn resource_group(text: String) -> Result<String, Refused> {
     }
 }
 
+/// A service principal's object id.
+pub(super) fn object_id(text: String) -> Result<String, Refused> {
+    if is_guid(&text) {
+        return Ok(text);
+    }
+    refused(
+        format!("is {text:?}, which is no object id"),
+        "give the object id of the service principal, not its name; \
+         `az ad sp show --id <client id> --query id` prints it",
+    )
+}
+
+/// The name of a storage account: small letters and digits, 3 to 24.
+pub(super) fn storage_account(text: String) -> Result<String, Refused> {
+    let fits =
+        (3..=24).contains(&text.len()) && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    if fits {
+        return Ok(text);
+    }
+    refused(
+        format!("is {text:?}, which is no name of a storage account"),
+        "give 3 to 24 lower-case letters and digits",
+    )
+}
+
+/// The name of a container registry: letters and digits, 5 to 50.
+pub(super) fn registry_name(text: String) -> Result<String, Refused> {
+    if (5..=50).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return Ok(text);
+    }
+    refused(format!("is {text:?}, which is no name of a registry"), "give 5 to 50 letters and digits")
+}
+
+/// The name of a container for blobs.
+pub(super) fn blob_container(text: String) -> Result<String, Refused> {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let ends = text.starts_with('-') || text.ends_with('-') || text.contains("--");
+    if (3..=63).contains(&text.len()) && text.chars().all(allowed) && !ends {
+        return Ok(text);
+    }
+    refused(
+        format!("is {text:?}, which is no name of a container for blobs"),
+        "give 3 to 63 lower-case letters, digits and single hyphens between them",
+    )
+}
+
+/// The name of a network or a subnet.
+pub(super) fn network_name(text: String) -> Result<String, Refused> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let begins = text.chars().next().is_some_and(|c| c.is_ascii_alphanumeric());
+    let ends = text.chars().last().is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+    if (2..=64).contains(&text.len()) && text.chars().all(allowed) && begins && ends {
+        return Ok(text);
+    }
+    refused(
+        format!("is {text:?}, which is no name of a network or subnet"),
+        "give 2 to 64 letters, digits and - _ . that begin with a letter or digit",
+    )
+}
+
+/// The first two numbers of a private range of 65,536 addresses, such as `10.10.0.0/16`.
+pub(super) fn address_space(text: &str) -> Result<(u8, u8), Refused> {
+    let address = text.strip_suffix("/16").and_then(|address| address.parse::<std::net::Ipv4Addr>().ok());
+    match address.map(|address| (address.octets(), address.is_private())) {
+        Some(([first, second, 0, 0], true)) => Ok((first, second)),
+        _ => refused(
+            format!("is {text:?}, which is no private range with /16"),
+            "give one such as 10.10.0.0/16; the subnets are cut out of it",
+        ),
+    }
+}
+
 /// An organization's URL, without a slash at its end.
 pub(super) fn organization(text: &str) -> Result<String, Refused> {
     let example = "give its URL, such as https://dev.azure.com/contoso";

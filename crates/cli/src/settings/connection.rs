@@ -39,23 +39,34 @@ pub(super) fn read_azure(
     environment: &Environment,
     problems: &mut Problems,
 ) -> Option<Azure> {
+    let access = read_access(global, arguments.azure_identity.as_deref(), environment, problems);
+    let subscription = problems.require("subscription", arguments.subscription.clone());
+    let subscription = subscription.and_then(|id| problems.check("subscription", checks::subscription(id)));
+    let group = problems.require("resource-group", arguments.resource_group.clone());
+    let group = group.and_then(|name| problems.check("resource-group", checks::resource_group(name)));
+    Some(Azure { subscription: subscription?, resource_group: group?, ..access? })
+}
+
+/// How to reach Azure, and as whom; no subscription and no resource group.
+pub(super) fn read_access(
+    global: &Global,
+    identity: Option<&str>,
+    environment: &Environment,
+    problems: &mut Problems,
+) -> Option<Azure> {
     let cloud = match &global.cloud {
         Some(text) => problems.check("cloud", checks::cloud(text)),
         None => Some(Cloud::Public),
     };
     let extra_ca = certificates("ca-file", global.ca_file.as_deref(), problems);
-    let credential = credential(arguments.azure_identity.as_deref(), environment, problems);
-    let subscription = problems.require("subscription", arguments.subscription.clone());
-    let subscription = subscription.and_then(|id| problems.check("subscription", checks::subscription(id)));
-    let group = problems.require("resource-group", arguments.resource_group.clone());
-    let group = group.and_then(|name| problems.check("resource-group", checks::resource_group(name)));
+    let credential = credential(identity, environment, problems);
     Some(Azure {
         cloud: cloud?,
         extra_ca: extra_ca?,
         ca_file: global.ca_file.clone(),
         credential: credential?,
-        subscription: subscription?,
-        resource_group: group?,
+        subscription: String::new(),
+        resource_group: String::new(),
     })
 }
 

@@ -219,9 +219,12 @@ fn settings_file(
 
 /// Every option of every command that a file may set.
 fn known_options(grammar: &clap::Command) -> Vec<String> {
-    let commands = grammar.get_subcommands().filter(|command| command.get_name() != "help");
-    let options = commands.flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long);
-    let mut known: Vec<_> = options.filter(|name| !NOT_SETTINGS.contains(name)).map(str::to_owned).collect();
+    let mut known = Vec::new();
+    for command in grammar.get_subcommands().filter(|command| command.get_name() != "help") {
+        let options = command.get_arguments().filter_map(clap::Arg::get_long);
+        known.extend(options.filter(|name| !NOT_SETTINGS.contains(name)).map(str::to_owned));
+        known.extend(known_options(command));
+    }
     known.sort();
     known.dedup();
     known

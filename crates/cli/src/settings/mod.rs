@@ -10,6 +10,7 @@ mod checks;
 mod connection;
 mod image;
 mod provision;
+pub(crate) mod sample;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -4,6 +4,7 @@ mod failures;
 mod groups;
 mod pools;
 mod spec;
+mod store;
 
 use std::time::SystemTime;
 
@@ -15,7 +16,8 @@ use lifecycle::Timestamp;
 use redact::Secret;
 
 pub(crate) use groups::AzureGroups;
-use pools::DevOpsPools;
+pub(crate) use pools::DevOpsPools;
+pub(crate) use store::AzureStore;
 
 use crate::errors::Failure;
 use crate::services::Services;
@@ -43,16 +45,7 @@ impl Live {
         environment: &Environment,
     ) -> Result<Self, Failure> {
         let connection = Connection::open(azure, environment).await?;
-        let auth = match &devops.credential {
-            DevOpsCredential::PersonalAccessToken(token) => Auth::Basic(token.clone()),
-            DevOpsCredential::Bearer(token) => Auth::Bearer(token.clone()),
-            DevOpsCredential::SameAsAzure => Auth::Entra {
-                credential: connection.credential.clone(),
-                scope: identity::DEVOPS_SCOPE.to_owned(),
-            },
-        };
-        let pools = DevOpsPools::new(connection.pipeline.clone(), devops, auth)
-            .map_err(|error| unusable("reach Azure DevOps", &error))?;
+        let pools = connection.pools(devops)?;
         Ok(Self {
             pipeline: connection.pipeline.clone(),
             pools,
@@ -104,6 +97,30 @@ impl Connection {
         let cloud = Cloud::discover(&pipeline, azure.cloud.as_str()).await.map_err(failed)?;
         let credential = credential(&pipeline, &cloud, &azure.credential, environment).map_err(failed)?;
         Ok(Self { pipeline, cloud, credential })
+    }
+
+    fn pools(&self, devops: &DevOps) -> Result<DevOpsPools, Failure> {
+        let auth = match &devops.credential {
+            DevOpsCredential::PersonalAccessToken(token) => Auth::Basic(token.clone()),
+            DevOpsCredential::Bearer(token) => Auth::Bearer(token.clone()),
+            DevOpsCredential::SameAsAzure => {
+                let credential = self.credential.clone();
+                Auth::Entra { credential, scope: identity::DEVOPS_SCOPE.to_owned() }
+            }
+        };
+        DevOpsPools::new(self.pipeline.clone(), devops, auth)
+            .map_err(|error| unusable("reach Azure DevOps", &error))
+    }
+}
+
+impl DevOpsPools {
+    /// For commands that need Azure DevOps alone.
+    pub(crate) async fn connect(
+        azure: &Azure,
+        devops: &DevOps,
+        environment: &Environment,
+    ) -> Result<Self, Failure> {
+        Connection::open(azure, environment).await?.pools(devops)
     }
 }
 

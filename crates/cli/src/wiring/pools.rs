@@ -66,6 +66,15 @@ impl Pools for DevOpsPools {
         }))
     }
 
+    async fn create_pool(&self, name: &str) -> Answer<Pool> {
+        let pool = self.organization.create_pool(name).await.map_err(|error| self.failed(&error))?;
+        Ok(Pool { id: pool.id, name: pool.name, hosted: pool.hosted, manageable: Some(true) })
+    }
+
+    async fn delete_pool(&self, pool_id: u64) -> Answer<()> {
+        self.organization.delete_pool(pool_id).await.map_err(|error| self.failed(&error))
+    }
+
     async fn register(&self, pool: &Pool, name: &AgentName, agent: &NewAgent) -> Answer<Registered> {
         let key = AgentKey::generate().map_err(|error| no_key(&error))?;
         let (os, os_description) = words_for(agent.os);
