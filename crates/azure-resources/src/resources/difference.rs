@@ -24,7 +24,9 @@ pub fn differences(wanted: &Value, found: &Value) -> Vec<String> {
 fn compare(path: &str, wanted: &Value, found: &Value, all: &mut Vec<String>) {
     match (wanted, found) {
         (Value::Object(wanted), _) => {
-            for (name, value) in wanted {
+            for (name, value) in
+                wanted.iter().filter(|(name, _)| *name != "name" || delegate(found).is_none())
+            {
                 compare_member(&join(path, name), (name, value), found, all);
             }
         }
@@ -83,9 +85,17 @@ fn same(path: &str, wanted: &Value, found: &Value) -> bool {
     }
 }
 
-/// What tells an entry of a list from the others.
+/// What tells an entry of a list from the others. A delegation is known by its service: a subnet has one for each,
+/// under whatever name.
 fn key(value: &Value) -> Option<String> {
+    if let Some(service) = delegate(value) {
+        return Some(service.to_owned());
+    }
     ["name", "id", "service"].iter().find_map(|name| value[name].as_str()).map(str::to_owned)
+}
+
+fn delegate(value: &Value) -> Option<&str> {
+    value["properties"]["serviceName"].as_str()
 }
 
 fn find<'a>(wanted: &Value, among: &'a [Value]) -> Option<&'a Value> {
@@ -178,6 +188,7 @@ mod tests {
                         "addressPrefix": "10.10.254.0/23",
                         "natGateway": { "id": "/subscriptions/s/natGateways/nat" },
                         "serviceEndpoints": [{ "service": "Microsoft.Storage" }],
+                        "delegations": [{ "name": "ours", "properties": { "serviceName": "Microsoft.A/b" } }],
                     } },
                 ],
                 "ipRules": [],
@@ -201,6 +212,7 @@ mod tests {
                         "addressPrefixes": ["10.10.254.0/23"],
                         "natGateway": { "id": "/subscriptions/s/NATGateways/nat" },
                         "serviceEndpoints": [{ "service": "Microsoft.Storage", "locations": ["westeurope"] }],
+                        "delegations": [{ "name": "0", "properties": { "serviceName": "Microsoft.A/b" } }],
                     } },
                 ],
             },
@@ -237,6 +249,8 @@ mod tests {
             .remove("natGateway");
         let update = merged(&wanted(), &found);
         assert_eq!(differences(&wanted(), &update), [""; 0]);
+        let delegations = &update["properties"]["subnets"][0]["properties"]["delegations"];
+        assert_eq!(delegations.as_array().map(Vec::len), Some(1), "{delegations}");
         assert_eq!(update["tags"]["cost"], "7");
         assert_eq!(update["properties"]["subnets"][1]["name"], "of-others");
         let text = update.to_string();
