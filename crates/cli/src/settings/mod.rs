@@ -9,6 +9,7 @@ pub(crate) mod layers;
 mod checks;
 mod connection;
 mod image;
+mod limits;
 mod provision;
 pub(crate) mod sample;
 

@@ -10,7 +10,7 @@ use super::environment::Environment;
 use super::{
     AzureCredential, Container, DevOps, DevOpsCredential, Fallbacks, Identity, Life, LogAnalytics,
     NameChoice, Network, Os, Priority, Problems, Proof, ProvisionSettings, Registration, Registry, Sku,
-    TakeDown, checks,
+    TakeDown, checks, limits,
 };
 use crate::arguments::{
     AgentArguments, ContainerArguments, Global, LifeArguments, OsArgument, PlaceArguments, PriorityArgument,
@@ -68,8 +68,7 @@ fn read(
     let registration = registration(arguments.agent.registration, &devops, problems);
     let life = life(&arguments.life, &azure.credential, &devops, problems);
     let (network, container) = (network?, container?);
-    windows_limits(&container, network.as_ref(), life.as_ref()?, problems);
-    spot_limits(&container, network.as_ref(), problems);
+    limits::check(&container, network.as_ref(), life.as_ref()?, problems);
     Some(ProvisionSettings {
         azure,
         devops,
@@ -438,42 +437,6 @@ fn lasting_token(credential: &DevOpsCredential) -> Option<Secret> {
     match credential {
         DevOpsCredential::PersonalAccessToken(token) => Some(token.clone()),
         DevOpsCredential::Bearer(_) | DevOpsCredential::SameAsAzure => None,
-    }
-}
-
-/// What the service does not have for spot, and says only once it was asked.
-fn spot_limits(container: &Container, network: Option<&Network>, problems: &mut Problems) {
-    if container.os == Os::Windows && container.sku == Sku::Confidential {
-        problems.add("sku", "is confidential, which there is for Linux only", "use standard, or Linux");
-    }
-    if container.priority != Priority::Spot {
-        return;
-    }
-    let (with, remedy) = if network.is_some() {
-        ("in a virtual network", "use regular, or leave the network out")
-    } else if container.sku != Sku::Standard {
-        ("with another sku than standard", "use regular, or the sku standard")
-    } else if container.zone.is_some() {
-        ("in an availability zone", "use regular, or leave the zone out")
-    } else if container.cpu > 4.0 || container.memory_gb > 16.0 {
-        ("with more than 4 cores or 16 GB", "use regular, or ask for less")
-    } else {
-        return;
-    };
-    problems.add("priority", format!("is spot, which there is not {with}"), remedy);
-}
-
-/// What the service has for Linux only.
-fn windows_limits(container: &Container, network: Option<&Network>, life: &Life, problems: &mut Problems) {
-    if container.os != Os::Windows || network.is_none() {
-        return;
-    }
-    let what = "is given for a Windows container in a virtual network, where the service has no identities";
-    if life.identity.is_some() {
-        problems.add("identity", what, "leave the identity out, or use Linux");
-    }
-    if matches!(container.registry, Registry::Identity { .. }) {
-        problems.add("registry-identity", what, "give registry-user instead, or use Linux");
     }
 }
 

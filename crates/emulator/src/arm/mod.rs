@@ -196,6 +196,11 @@ pub(crate) fn carry_out(state: &mut crate::State, due: Due) {
 }
 
 /// Adds the routes.
+pub(crate) fn control_routes(router: &mut Router) {
+    registries::control_routes(router);
+}
+
+/// Adds the routes of the service.
 pub(crate) fn routes(router: &mut Router) {
     subscriptions::routes(router);
     providers::routes(router);
@@ -203,7 +208,6 @@ pub(crate) fn routes(router: &mut Router) {
     resource_groups::routes(router);
     roles::routes(router);
     identities::routes(router);
-    registries::routes(router);
     registry_tokens::routes(router);
     networks::routes(router);
     container_groups::routes(router);

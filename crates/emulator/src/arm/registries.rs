@@ -104,7 +104,7 @@ fn exchanged(state: &State, group: &ContainerGroup, registry: Option<&Registry>,
 }
 
 /// Adds the routes.
-pub(super) fn routes(router: &mut Router) {
+pub(super) fn control_routes(router: &mut Router) {
     router.on(Method::PUT, "/emulator/registries/{login_server}", put);
 }
 

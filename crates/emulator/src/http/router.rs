@@ -90,6 +90,8 @@ impl Service {
             "subscriptions" | "providers" | "tenants" => Self::Arm,
             "metadata" if !path.to_ascii_lowercase().starts_with("/metadata/identity") => Self::Arm,
             "emulator" => Self::Control,
+            // A registry whose login server is the emulator's own address.
+            "oauth2" if path.eq_ignore_ascii_case("/oauth2/exchange") => Self::Arm,
             _ if is_organization(first) => Self::Devops,
             _ => Self::Entra,
         }
@@ -138,5 +140,6 @@ mod tests {
         assert_eq!(of("/contoso/_apis"), Service::Devops);
         assert_eq!(of("/common/oauth2/v2.0/token"), Service::Entra);
         assert_eq!(of("/emulator/state"), Service::Control);
+        assert_eq!(of("/oauth2/exchange"), Service::Arm);
     }
 }

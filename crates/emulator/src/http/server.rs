@@ -57,6 +57,7 @@ impl Routers {
         crate::devops::routes(&mut routers.devops);
         crate::pipelines::routes(&mut routers.devops);
         crate::devops::control_routes(&mut routers.control);
+        crate::arm::control_routes(&mut routers.control);
         crate::pipelines::control_routes(&mut routers.control);
         crate::control::routes(&mut routers.control);
         routers

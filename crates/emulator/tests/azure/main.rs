@@ -8,6 +8,7 @@ mod faults;
 mod managed_identity;
 mod paging;
 mod refusals;
+mod registries;
 mod resources;
 mod secrets;
 mod support;

@@ -16,7 +16,8 @@ async fn refused(world: &World, invocation: Invocation, row: &str) {
 #[tokio::test]
 async fn inputs() {
     let world = World::start().await;
-    refused(&world, world.task(&[("CPU", "many")]).env("INPUT_SUBNETNAME", "alone"), "task-input").await;
+    refused(&world, world.task(&[("CPU", "many")]), "task-input").await;
+    refused(&world, world.task(&[("subnetName", "alone")]), "task-inputs-together").await;
     refused(&world, world.task(&[("agentPool", "")]), "task-input-missing").await;
     refused(&world, world.task(&[("azureDevOpsToken", "$(poolToken)")]), "task-macro").await;
 }
