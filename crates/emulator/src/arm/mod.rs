@@ -10,14 +10,17 @@ pub mod container_groups;
 
 mod gate;
 mod identities;
+mod locks;
 mod networks;
 mod operations;
+mod pages;
 mod providers;
 mod refusal;
 mod regions;
 mod registries;
 mod registry_tokens;
 mod resource_groups;
+mod resources;
 mod roles;
 mod subscriptions;
 
@@ -30,12 +33,14 @@ use uuid::Uuid;
 pub(crate) use addresses::network_of;
 pub use container_groups::{ContainerGroup, Phase, stop_container_group};
 pub use identities::{GroupIdentities, Identity, UserAssignedIdentity};
+pub use locks::{Level, Lock};
 pub use networks::{Subnet, VirtualNetwork};
 pub use operations::{Operation, Status};
 pub(crate) use registries::logins;
 pub use registries::{Registry, add as add_registry};
 pub use registry_tokens::RegistryToken;
 pub use resource_groups::ResourceGroup;
+pub use resources::Resource;
 pub use roles::{RoleAssignment, RoleDefinition};
 
 use crate::faults::Knob;
@@ -78,7 +83,15 @@ pub const KNOBS: &[Knob] = &[
         name: "arm.list-lag-seconds",
         meaning: "how long lists do not show what is new, and still show what is gone",
     },
-    Knob { name: "arm.page-size", meaning: "how many container groups a page of a list holds (100)" },
+    Knob { name: "arm.page-size", meaning: "how many resources a page of a list holds (100)" },
+    Knob {
+        name: "arm.leftover-association-link",
+        meaning: "the last container group leaves its link on its subnet: for so many seconds, or true until it is deleted",
+    },
+    Knob {
+        name: "arm.principal-not-found",
+        meaning: "how many role assignments are refused since the directory has not heard of the principal yet",
+    },
     Knob {
         name: "arm.delete-seconds",
         meaning: "deletions of container groups are answered with 202 and take so long",
@@ -116,6 +129,12 @@ pub struct State {
     /// Tokens that they gave.
     #[serde(default)]
     pub registry_tokens: Vec<RegistryToken>,
+    /// Other resources: what networks need, registries, storage accounts.
+    #[serde(default)]
+    pub resources: BTreeMap<String, Resource>,
+    /// Locks.
+    #[serde(default)]
+    pub locks: Vec<Lock>,
     /// Roles.
     pub role_definitions: Vec<RoleDefinition>,
     /// Who has which role, over what.
@@ -133,6 +152,11 @@ pub enum Due {
     DeleteResourceGroup {
         /// Its id.
         id: String,
+    },
+    /// An operation ends well.
+    Settle {
+        /// Which.
+        operation: Uuid,
     },
     /// A step in the life of a container group.
     ContainerGroup {
@@ -170,6 +194,8 @@ impl State {
             user_assigned_identities: BTreeMap::new(),
             registries: Vec::new(),
             registry_tokens: Vec::new(),
+            resources: BTreeMap::new(),
+            locks: Vec::new(),
             role_definitions: roles::built_in(),
             role_assignments: vec![owner],
             unregistered_providers: Vec::new(),
@@ -191,8 +217,20 @@ impl State {
 pub(crate) fn carry_out(state: &mut crate::State, due: Due) {
     match due {
         Due::DeleteResourceGroup { id } => resource_groups::finish_deletion(state, &id),
+        Due::Settle { operation } => operations::carry_out(state, operation),
         Due::ContainerGroup { key, step } => container_groups::carry_out(state, key, step),
     }
+}
+
+/// Takes a resource away, of whatever kind, and the roles and locks on it.
+fn remove(state: &mut crate::State, id: &str) {
+    let key = id.to_ascii_lowercase();
+    container_groups::remove(state, &key);
+    networks::remove_subnet(state, &key);
+    state.arm.networks.remove(&key);
+    state.arm.user_assigned_identities.remove(&key);
+    state.arm.resources.remove(&key);
+    roles::forget(state, id);
 }
 
 /// Adds the routes.
@@ -201,7 +239,9 @@ pub(crate) fn routes(router: &mut Router) {
     providers::routes(router);
     operations::routes(router);
     resource_groups::routes(router);
+    resources::routes(router);
     roles::routes(router);
+    locks::routes(router);
     identities::routes(router);
     registries::routes(router);
     registry_tokens::routes(router);

@@ -2,10 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
+mod authorization;
 mod container_group_life;
 mod entra_tokens;
 mod faults;
 mod managed_identity;
+mod networks;
 mod paging;
 mod refusals;
 mod resources;
