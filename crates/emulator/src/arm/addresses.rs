@@ -80,7 +80,10 @@ impl Range {
 }
 
 /// The subnet that a group has joined, with its network.
-fn joined<'a>(state: &'a State, group: &ContainerGroup) -> Option<(&'a VirtualNetwork, &'a Subnet)> {
+pub(super) fn joined<'a>(
+    state: &'a State,
+    group: &ContainerGroup,
+) -> Option<(&'a VirtualNetwork, &'a Subnet)> {
     let id = group.subnets().next()?.to_ascii_lowercase();
     let (network, name) = id.split_once("/subnets/")?;
     let network = state.arm.networks.get(network)?;

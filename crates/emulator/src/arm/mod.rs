@@ -6,11 +6,13 @@
 )]
 
 mod addresses;
+mod backing;
 pub mod container_groups;
 
 mod gate;
 mod identities;
 mod locks;
+mod names;
 mod networks;
 mod operations;
 mod pages;
@@ -18,10 +20,10 @@ mod providers;
 mod refusal;
 mod regions;
 mod registries;
-mod registry_tokens;
 mod resource_groups;
 mod resources;
 mod roles;
+mod storage;
 mod subscriptions;
 
 use std::collections::BTreeMap;
@@ -31,18 +33,22 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub(crate) use addresses::network_of;
+pub(crate) use backing::{backend_opened, backend_plan, backends};
 pub use container_groups::{ContainerGroup, Phase, stop_container_group};
 pub use identities::{GroupIdentities, Identity, UserAssignedIdentity};
 pub use locks::{Level, Lock};
 pub use networks::{Subnet, VirtualNetwork};
 pub use operations::{Operation, Status};
+pub(crate) use registries::door::{door as registry_door, token as registry_token};
 pub(crate) use registries::logins;
-pub use registries::{Registry, add as add_registry};
-pub use registry_tokens::RegistryToken;
+pub use registries::{AdminUser, Registry, RegistryToken, add as add_registry};
 pub use resource_groups::ResourceGroup;
 pub use resources::Resource;
 pub use roles::{RoleAssignment, RoleDefinition};
+pub use storage::AccountKeys;
+pub(crate) use storage::door::door as storage_door;
 
+use crate::Effect;
 use crate::faults::Knob;
 use crate::http::{Reply, Request, Router};
 use crate::world::{LOCATION, RESOURCE_GROUP, World};
@@ -84,6 +90,10 @@ pub const KNOBS: &[Knob] = &[
         meaning: "how long lists do not show what is new, and still show what is gone",
     },
     Knob { name: "arm.page-size", meaning: "how many resources a page of a list holds (100)" },
+    Knob {
+        name: "arm.names-taken",
+        meaning: "names of registries and storage accounts that somebody else in the world has: one or a list",
+    },
     Knob {
         name: "arm.leftover-association-link",
         meaning: "the last container group leaves its link on its subnet: for so many seconds, or true until it is deleted",
@@ -135,6 +145,12 @@ pub struct State {
     /// Locks.
     #[serde(default)]
     pub locks: Vec<Lock>,
+    /// The keys of storage accounts, by the account's id.
+    #[serde(default)]
+    pub storage_secrets: BTreeMap<String, AccountKeys>,
+    /// The admin users of registries, by the registry's id.
+    #[serde(default)]
+    pub registry_secrets: BTreeMap<String, AdminUser>,
     /// Roles.
     pub role_definitions: Vec<RoleDefinition>,
     /// Who has which role, over what.
@@ -196,6 +212,8 @@ impl State {
             registry_tokens: Vec::new(),
             resources: BTreeMap::new(),
             locks: Vec::new(),
+            registry_secrets: BTreeMap::new(),
+            storage_secrets: BTreeMap::new(),
             role_definitions: roles::built_in(),
             role_assignments: vec![owner],
             unregistered_providers: Vec::new(),
@@ -229,7 +247,12 @@ fn remove(state: &mut crate::State, id: &str) {
     networks::remove_subnet(state, &key);
     state.arm.networks.remove(&key);
     state.arm.user_assigned_identities.remove(&key);
-    state.arm.resources.remove(&key);
+    if state.arm.resources.remove(&key).is_some_and(|resource| backing::kind(&resource).is_some()) {
+        state.effects.push(Effect::Backend(crate::backends::Command::Close { id: id.to_owned() }));
+    }
+    state.arm.registries.retain(|registry| !registry.id.eq_ignore_ascii_case(id));
+    state.arm.registry_secrets.remove(&key);
+    state.arm.storage_secrets.remove(&key);
     roles::forget(state, id);
 }
 
@@ -244,7 +267,7 @@ pub(crate) fn routes(router: &mut Router) {
     locks::routes(router);
     identities::routes(router);
     registries::routes(router);
-    registry_tokens::routes(router);
+    storage::routes(router);
     networks::routes(router);
     container_groups::routes(router);
 }

@@ -10,6 +10,8 @@ mod managed_identity;
 mod networks;
 mod paging;
 mod refusals;
+mod registries;
 mod resources;
 mod secrets;
+mod storage;
 mod support;

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub(super) use super::addresses::joined;
 pub(super) use links::group_left;
 pub(super) use subnets::remove as remove_subnet;
 
@@ -123,6 +124,12 @@ pub(super) fn has_way_out(state: &State, subnet: &Subnet) -> bool {
     let Some(gateway) = &subnet.nat_gateway else { return false };
     nat_gateways::has_address(state, gateway)
         && rules::may_call_out(&security_groups::rules_of(state, subnet))
+}
+
+/// Whether what runs in a subnet may reach a service of Azure, such as `Microsoft.Storage`, over HTTPS.
+pub(super) fn may_reach(state: &State, subnet: &Subnet, service: &str) -> bool {
+    let tag = service.trim_start_matches("Microsoft.");
+    rules::may_reach(&security_groups::rules_of(state, subnet), tag)
 }
 
 /// What refers to a resource: the ids of the subnets and NAT gateways that use it.

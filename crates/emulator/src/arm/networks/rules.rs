@@ -174,11 +174,34 @@ pub(super) fn may_call_out(rules: &[Value]) -> bool {
     true
 }
 
+/// The port of HTTPS.
+const HTTPS: u16 = 443;
+
+/// Whether a service with this tag may be reached over HTTPS: what the first rule says that is about it. Without one, the
+/// rule that every group has allows it.
+pub(super) fn may_reach(rules: &[Value], tag: &str) -> bool {
+    let regional = format!("{tag}.").to_ascii_lowercase();
+    let is_about = |to: &str| {
+        let to = to.to_ascii_lowercase();
+        ["*", "0.0.0.0/0", "internet", "azurecloud"].contains(&to.as_str())
+            || to == tag.to_ascii_lowercase()
+            || to.starts_with(&regional)
+    };
+    let applies = |rule: &&Value| {
+        let mut ports = destination_ports(rule).into_iter().filter_map(ports_of);
+        let protocol = ["*", "tcp"].contains(&text(rule, "protocol").to_ascii_lowercase().as_str());
+        protocol
+            && destinations(rule).into_iter().any(is_about)
+            && ports.any(|(first, last)| (first..=last).contains(&HTTPS))
+    };
+    outbound(rules).into_iter().find(applies).is_none_or(allows)
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 
-    use super::{check, may_call_out};
+    use super::{check, may_call_out, may_reach};
 
     fn rule(priority: u32, access: &str, to: &str, port: &str) -> Value {
         json!({"name": format!("r{priority}"), "properties": {
@@ -202,6 +225,21 @@ mod tests {
             (vec![rule(200, "Deny", "*", "*"), rule(100, "Allow", "VirtualNetwork", "*")], false),
         ] {
             assert_eq!(may_call_out(&rules), open, "{rules:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_rule_about_a_service_decides() {
+        for (rules, reached) in [
+            (vec![], true),
+            (vec![rule(100, "Deny", "Storage", "443")], false),
+            (vec![rule(100, "Deny", "Storage.WestEurope", "*")], false),
+            (vec![rule(100, "Deny", "Internet", "1-1000")], false),
+            (vec![rule(100, "Deny", "Storage", "80")], true),
+            (vec![rule(100, "Deny", "Sql", "443")], true),
+            (vec![rule(200, "Deny", "*", "*"), rule(100, "Allow", "Storage", "443")], true),
+        ] {
+            assert_eq!(may_reach(&rules, "Storage"), reached, "{rules:?}");
         }
     }
 
