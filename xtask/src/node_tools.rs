@@ -13,6 +13,14 @@ const TFX_CLI: (&str, &str) = ("tfx-cli", "0.23.1");
 /// How tasks read their environment.
 const TASK_LIB: (&str, &str) = ("azure-pipelines-task-lib", "5.281.0");
 
+/// Azure's own emulator of storage, behind ours.
+const AZURITE: (&str, &str) = ("azurite", "3.37.0");
+
+/// The script that serves blobs.
+pub(crate) fn azurite() -> Result<PathBuf> {
+    Ok(package(AZURITE)?.join("dist/src/blob/main.js"))
+}
+
 /// `tfx`, for which the first argument is its script.
 pub(crate) fn tfx() -> Result<Command> {
     let mut node = Command::new("node");

@@ -34,6 +34,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     tests.env("STAND_IN_AGENT", binaries.path("stand-in-agent"));
     tests.env("PROGRAMS", binaries.path(""));
     tests.env("TASK_LIB", node_tools::task_lib()?);
+    tests.env("AZURITE", node_tools::azurite()?);
     tests.env("EXTENSION", extension::for_tests(&binaries)?);
     if let (Some(engine), Some(image)) = (&engine, &image) {
         engine.point(&mut tests);

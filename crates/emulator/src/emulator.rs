@@ -45,6 +45,9 @@ pub struct State {
     pub journal: crate::journal::Journal,
     /// How many requests came, by method, path and status.
     pub requests: BTreeMap<String, u64>,
+    /// The programs that can be started for resources.
+    #[serde(skip)]
+    pub programs: crate::backends::Programs,
     /// How many replies are held back now.
     #[serde(skip)]
     pub held: u64,
@@ -82,6 +85,8 @@ impl State {
 pub enum Effect {
     /// For what runs container groups.
     Compute(crate::compute::Command),
+    /// For what stands behind registries and storage accounts.
+    Backend(crate::backends::Command),
     /// For the hosted pools.
     HostedAgent(crate::pipelines::HostedAgentCommand),
 }
@@ -105,6 +110,10 @@ pub struct Emulator {
     pub runtime: Runtime,
     /// The agents of the hosted pool that run.
     pub hosted_agents: crate::pipelines::HostedAgents,
+    /// What stands behind registries and storage accounts.
+    pub(crate) backends: crate::backends::Backends,
+    /// How it proves who it is.
+    pub(crate) tls: Arc<rustls::ServerConfig>,
     /// The agent package that it serves.
     pub(crate) packages: crate::devops::Packages,
     state: Mutex<State>,
@@ -276,6 +285,8 @@ impl Running {
         let (state, signing_key) = crate::world::load_or_make(&options, &data)?;
         let (changes, _) = watch::channel(0);
         let (effects, received) = mpsc::unbounded_channel();
+        let (backends, backend_commands) = crate::backends::Backends::new();
+        let tls = Arc::new(identity.tls);
         let emulator = Arc::new(Emulator {
             options,
             url,
@@ -286,21 +297,25 @@ impl Running {
             runtime,
             hosted_agents: crate::pipelines::HostedAgents::default(),
             packages: crate::devops::Packages::default(),
+            backends,
+            tls: Arc::clone(&tls),
             state: Mutex::new(state),
             changes,
             effects,
         });
         crate::world::write_settings(&emulator)?;
         let mut tasks = tokio::task::JoinSet::new();
-        tasks.spawn(crate::http::serve(Arc::clone(&emulator), listener, identity.tls));
+        tasks.spawn(crate::http::serve(Arc::clone(&emulator), listener, tls));
         tasks.spawn(crate::http::serve_identity(Arc::clone(&emulator), identity_listener));
         tasks.spawn(drive_time(Arc::clone(&emulator)));
+        tasks.spawn(crate::backends::work(Arc::clone(&emulator), backend_commands));
         tasks.spawn(carry_out_effects(Arc::clone(&emulator), received));
         if let Some(folder) = emulator.options.state.clone() {
             tasks.spawn(keep_state(Arc::clone(&emulator), folder));
         }
         crate::compute::resume(&emulator);
         crate::pipelines::resume(&emulator);
+        crate::backends::resume(&emulator);
         Ok(Self { emulator, tasks, _temporary: temporary })
     }
 
@@ -354,6 +369,7 @@ async fn carry_out_effects(emulator: Arc<Emulator>, mut effects: mpsc::Unbounded
     while let Some(effect) = effects.recv().await {
         match effect {
             Effect::Compute(command) => crate::compute::carry_out(&emulator, command),
+            Effect::Backend(command) => emulator.backends.carry_out(command),
             Effect::HostedAgent(command) => crate::pipelines::carry_out_hosted(&emulator, command),
         }
     }

@@ -16,6 +16,7 @@
 //! | [`http`] | TLS, routing without regard to case, requests and replies |
 //! | [`entra`] | token endpoints, managed identity |
 //! | [`arm`] | Resource Manager and its providers |
+//! | [`backends`] | real services behind registries and storage accounts |
 //! | [`compute`] | runs container groups, on Docker or as processes |
 //! | [`devops`] | agent pools, agents, sessions, messages, job requests, plans |
 //! | [`pipelines`] | runs pipelines from YAML, serves hosted pools |
@@ -27,6 +28,7 @@
 )]
 
 pub mod arm;
+pub mod backends;
 pub mod compute;
 pub mod control;
 pub mod devops;

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use crate::backends::Programs;
+
 /// How to run the emulator.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Options {
@@ -32,9 +34,22 @@ pub struct Options {
     /// The stand-in agent to serve as agent package; by default the one beside this program
     #[arg(long, value_name = "FILE")]
     pub stand_in_agent: Option<PathBuf>,
+    /// The program `docker-registry`, to stand behind the registries of Azure
+    #[arg(long, value_name = "FILE", env = "DOCKER_REGISTRY")]
+    pub docker_registry: Option<PathBuf>,
+    /// Azurite, to stand behind storage accounts: `dist/src/blob/main.js` of its package, or the program `azurite-blob`
+    #[arg(long, value_name = "FILE", env = "AZURITE")]
+    pub azurite: Option<PathBuf>,
     /// For processes in place of containers: the command that an image starts
     #[arg(long = "image", value_name = "NAME=COMMAND", value_parser = image_command)]
     pub images: Vec<(String, PathBuf)>,
+}
+
+impl Options {
+    /// The programs that can be started for resources.
+    pub fn programs(&self) -> Programs {
+        Programs { docker_registry: self.docker_registry.clone(), azurite: self.azurite.clone() }
+    }
 }
 
 /// What runs container groups.

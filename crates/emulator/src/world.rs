@@ -88,8 +88,8 @@ pub(crate) fn load_or_make(options: &Options, data: &Path) -> Result<(State, Sig
     match std::fs::read(&path) {
         Ok(text) => {
             let state = serde_json::from_slice(&text);
-            let state = state.map_err(|error| StartError::State { path, error: error.to_string() })?;
-            Ok((state, key))
+            let state: State = state.map_err(|error| StartError::State { path, error: error.to_string() })?;
+            Ok((State { programs: options.programs(), ..state }, key))
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((new_state(options), key)),
         Err(error) => Err(StartError::Folder { path, error }),
@@ -103,6 +103,7 @@ fn new_state(options: &Options) -> State {
         mode: options.mode,
         schedule: Schedule::default(),
         effects: Vec::new(),
+        programs: options.programs(),
         faults: Faults::default(),
         entra: crate::entra::State::new(&world),
         arm: crate::arm::State::new(&world),

@@ -35,8 +35,8 @@ impl World {
             name: role.clone(),
             role_name: format!("Role of {name}"),
             actions: actions.iter().map(|&action| action.to_owned()).collect(),
-            not_actions: Vec::new(),
             is_custom: true,
+            ..RoleDefinition::default()
         };
         let assignment = RoleAssignment { name: Uuid::new_v4().to_string(), scope: group, role, principal };
         self.emulator().change(|state| {

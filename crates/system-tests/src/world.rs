@@ -64,6 +64,8 @@ impl World {
             state: None,
             mode: Mode::Run,
             stand_in_agent: Some(Program::StandInAgent.path()),
+            docker_registry: std::env::var_os("DOCKER_REGISTRY").map(Into::into),
+            azurite: std::env::var_os("AZURITE").map(Into::into),
             images,
         };
         let running = Running::start(options).await.expect("the emulator starts");

@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::container_groups::ContainerGroup;
-use super::networks::{Subnet, VirtualNetwork};
+use super::networks::{self, Subnet, VirtualNetwork};
+use super::refusal::Refusal;
 use crate::State;
 use crate::compute::{GroupNetwork, JoinedNetwork};
 
@@ -15,14 +16,14 @@ const RESERVED: u64 = FIRST as u64 + 1;
 
 /// A range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Range {
+pub(super) struct Range {
     first: u32,
     bits: u32,
 }
 
 impl Range {
     /// Reads `10.0.0.0/16`.
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (first, bits) = text.split_once('/')?;
         let first: Ipv4Addr = first.parse().ok()?;
         let bits = bits.parse().ok().filter(|bits| *bits <= 32)?;
@@ -33,9 +34,40 @@ impl Range {
         1 << (32 - self.bits)
     }
 
-    fn covers(self, other: Self) -> bool {
+    pub(super) fn covers(self, other: Self) -> bool {
         let (first, end) = (u64::from(self.first), u64::from(self.first) + self.size());
         u64::from(other.first) >= first && u64::from(other.first) + other.size() <= end
+    }
+
+    /// How long its prefix is.
+    pub(super) fn bits(self) -> u32 {
+        self.bits
+    }
+
+    /// Whether it has an address with another in common.
+    pub(super) fn overlaps(self, other: Self) -> bool {
+        self.covers(other) || other.covers(self)
+    }
+
+    /// The range of that length which holds its first address: the same, where it begins as its length asks.
+    fn aligned(self) -> Self {
+        let size = u32::try_from(self.size()).unwrap_or(0);
+        Self { first: if size == 0 { 0 } else { self.first & !(size - 1) }, ..self }
+    }
+
+    /// Refuses a range whose first address is not one for its length.
+    pub(super) fn require_aligned(self, prefix: &str, of: &str) -> Result<(), Refusal> {
+        let aligned = self.aligned();
+        if aligned == self {
+            return Ok(());
+        }
+        let message = format!(
+            "The address prefix {prefix} in resource {of} has an invalid CIDR notation. For the given prefix length, \
+             the address prefix should be {}/{}.",
+            Ipv4Addr::from(aligned.first),
+            self.bits
+        );
+        Err(Refusal::new(400, "InvalidCIDRNotation", message))
     }
 
     /// The addresses that Azure gives out: all but the first four and the last.
@@ -48,7 +80,10 @@ impl Range {
 }
 
 /// The subnet that a group has joined, with its network.
-fn joined<'a>(state: &'a State, group: &ContainerGroup) -> Option<(&'a VirtualNetwork, &'a Subnet)> {
+pub(super) fn joined<'a>(
+    state: &'a State,
+    group: &ContainerGroup,
+) -> Option<(&'a VirtualNetwork, &'a Subnet)> {
     let id = group.subnets().next()?.to_ascii_lowercase();
     let (network, name) = id.split_once("/subnets/")?;
     let network = state.arm.networks.get(network)?;
@@ -85,7 +120,7 @@ pub(crate) fn network_of(state: &State, group: &ContainerGroup) -> GroupNetwork 
                 address: group.address?,
             })
         }),
-        has_way_out: found.is_none_or(|(_, subnet)| subnet.nat_gateway.is_some()),
+        has_way_out: found.is_none_or(|(_, subnet)| networks::has_way_out(state, subnet)),
         dns_servers: servers.filter_map(|server| server.as_str().map(str::to_owned)).collect(),
     }
 }
@@ -107,6 +142,17 @@ mod tests {
         let range = Range::parse("10.10.254.0/29").expect("a range");
         let free: Vec<_> = range.free_addresses().map(|address| address.to_string()).collect();
         assert_eq!(free, ["10.10.254.4", "10.10.254.5", "10.10.254.6"]);
+    }
+
+    #[test]
+    fn ranges_overlap_and_begin_where_their_length_asks() {
+        let range = |text| Range::parse(text).expect("a range");
+        assert!(range("10.10.0.0/21").overlaps(range("10.10.7.0/24")));
+        assert!(range("10.10.7.0/24").overlaps(range("10.10.0.0/21")));
+        assert!(!range("10.10.0.0/21").overlaps(range("10.10.8.0/21")));
+        assert!(range("0.0.0.0/0").require_aligned("", "").is_ok());
+        let refused = range("10.10.1.0/21").require_aligned("10.10.1.0/21", "it").expect_err("not aligned");
+        assert!(refused.message.ends_with("10.10.0.0/21."), "{}", refused.message);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::container_groups::ContainerGroup;
 use super::gate::{Call, on};
 use super::refusal::Refusal;
-use super::regions;
+use super::{pages, resources};
+use crate::State;
 use crate::http::{Reply, Router};
 
 /// A managed identity.
@@ -98,19 +99,26 @@ pub(super) fn is_open_to(group: &ContainerGroup, identity: &Identity, whom: &str
     access.as_str().is_none_or(|access| access == "All" || access == whom)
 }
 
+const KIND: &str = "Microsoft.ManagedIdentity/userAssignedIdentities";
+const READ: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/read";
+const WRITE: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/write";
+
 pub(super) fn routes(router: &mut Router) {
-    let base = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities";
-    let one = format!("{base}/{{name}}");
-    on(router, Method::GET, base, "Microsoft.ManagedIdentity/userAssignedIdentities/read", list);
-    on(router, Method::GET, &one, "Microsoft.ManagedIdentity/userAssignedIdentities/read", get);
-    on(router, Method::PUT, &one, "Microsoft.ManagedIdentity/userAssignedIdentities/write", put);
+    let all = format!("/subscriptions/{{subscription}}/providers/{KIND}");
+    let of_group = format!("/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{KIND}");
+    let one = format!("{of_group}/{{name}}");
+    on(router, Method::GET, &all, READ, list);
+    on(router, Method::GET, &of_group, READ, list);
+    on(router, Method::GET, &one, READ, get);
+    on(router, Method::PUT, &one, WRITE, put);
+    on(router, Method::PATCH, &one, WRITE, patch);
     on(router, Method::DELETE, &one, "Microsoft.ManagedIdentity/userAssignedIdentities/delete", delete);
 }
 
-fn show(state: &crate::State, resource: &UserAssignedIdentity) -> Value {
+fn show(state: &State, resource: &UserAssignedIdentity) -> Value {
     json!({
         "id": resource.identity.resource_id, "name": resource.name, "location": resource.location,
-        "tags": resource.tags, "type": "Microsoft.ManagedIdentity/userAssignedIdentities",
+        "tags": resource.tags, "type": KIND,
         "properties": {
             "tenantId": state.world.tenant, "principalId": resource.identity.principal_id,
             "clientId": resource.identity.client_id,
@@ -118,44 +126,47 @@ fn show(state: &crate::State, resource: &UserAssignedIdentity) -> Value {
     })
 }
 
-fn id(call: &Call) -> String {
-    let (subscription, group, name) = (call.subscription(), call.param("group"), call.param("name"));
-    format!(
-        "{subscription}/resourceGroups/{group}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}"
-    )
-}
-
-fn list(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
-    let within =
-        format!("{}/resourcegroups/{}/", call.subscription(), call.param("group")).to_ascii_lowercase();
+fn list(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
+    let within = pages::within(call);
     let resources = state.arm.user_assigned_identities.iter();
-    let shown: Vec<Value> = resources
+    let shown = resources
         .filter(|(key, _)| key.starts_with(&within))
         .map(|(_, resource)| show(state, resource))
         .collect();
-    Ok(Reply::json(200, &json!({"value": shown})))
+    Ok(pages::page(state, call, shown))
 }
 
-fn get(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
-    let resource = state.arm.user_assigned_identities.get(&id(call).to_ascii_lowercase());
-    let resource = resource.ok_or_else(|| {
-        let name = format!("Microsoft.ManagedIdentity/userAssignedIdentities/{}", call.param("name"));
-        Refusal::not_found(&name, call.param("group"))
-    })?;
+fn get(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
+    let resource = state.arm.user_assigned_identities.get(&resources::id(call, KIND).to_ascii_lowercase());
+    let resource = resource.ok_or_else(|| resources::missing(call, KIND))?;
     Ok(Reply::json(200, &show(state, resource)))
 }
 
-fn put(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
-    let (body, id) = (call.body()?, id(call));
-    let location = body["location"].as_str().ok_or_else(|| {
-        Refusal::new(400, "LocationRequired", "The location property is required for this definition.")
-    })?;
+/// Assumed: code and text for a bad name. The rule is documented: 3 to 128 letters, digits, hyphens and underscores,
+/// the first a letter or digit.
+fn check_name(name: &str) -> Result<(), Refusal> {
+    let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    let first = name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric());
+    if letters && first && (3..=128).contains(&name.len()) {
+        return Ok(());
+    }
+    let message = format!(
+        "The resource name '{name}' is invalid: it must have 3 to 128 letters, digits, hyphens and underscores, and \
+         start with a letter or digit."
+    );
+    Err(Refusal::new(400, "InvalidResourceName", message))
+}
+
+fn put(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
+    let (body, id) = (call.body()?, resources::id(call, KIND));
+    check_name(call.param("name"))?;
     let known = state.arm.user_assigned_identities.get(&id.to_ascii_lowercase());
+    let location = resources::location(&body, call, KIND, known.map(|known| known.location.as_str()))?;
     let status = if known.is_some() { 200 } else { 201 };
     let resource = UserAssignedIdentity {
         name: call.param("name").to_owned(),
-        location: regions::normalize(location),
-        tags: if body["tags"].is_object() { body["tags"].clone() } else { json!({}) },
+        location,
+        tags: resources::tags(&body),
         identity: known.map_or_else(|| Identity::new(&id, false), |known| known.identity.clone()),
     };
     let shown = show(state, &resource);
@@ -163,7 +174,23 @@ fn put(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
     Ok(Reply::json(status, &shown))
 }
 
-fn delete(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
-    let removed = state.arm.user_assigned_identities.remove(&id(call).to_ascii_lowercase());
-    Ok(Reply::status(if removed.is_some() { 200 } else { 204 }))
+fn patch(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
+    let body = call.body()?;
+    let key = resources::id(call, KIND).to_ascii_lowercase();
+    let resource = state.arm.user_assigned_identities.get_mut(&key);
+    let resource = resource.ok_or_else(|| resources::missing(call, KIND))?;
+    if body["tags"].is_object() {
+        resource.tags = body["tags"].clone();
+    }
+    get(state, call)
+}
+
+/// The roles that its principal has stay, as in Azure, where they are shown as those of somebody unknown.
+fn delete(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
+    let id = resources::id(call, KIND);
+    if !state.arm.user_assigned_identities.contains_key(&id.to_ascii_lowercase()) {
+        return Ok(Reply::status(204));
+    }
+    super::remove(state, &id);
+    Ok(Reply::status(200))
 }

@@ -6,19 +6,24 @@
 )]
 
 mod addresses;
+mod backing;
 pub mod container_groups;
 
 mod gate;
 mod identities;
+mod locks;
+mod names;
 mod networks;
 mod operations;
+mod pages;
 mod providers;
 mod refusal;
 mod regions;
 mod registries;
-mod registry_tokens;
 mod resource_groups;
+mod resources;
 mod roles;
+mod storage;
 mod subscriptions;
 
 use std::collections::BTreeMap;
@@ -28,16 +33,22 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub(crate) use addresses::network_of;
+pub(crate) use backing::{backend_opened, backend_plan, backends};
 pub use container_groups::{ContainerGroup, Phase, stop_container_group};
 pub use identities::{GroupIdentities, Identity, UserAssignedIdentity};
+pub use locks::{Level, Lock};
 pub use networks::{Subnet, VirtualNetwork};
 pub use operations::{Operation, Status};
+pub(crate) use registries::door::{door as registry_door, token as registry_token};
 pub(crate) use registries::logins;
-pub use registries::{Registry, add as add_registry};
-pub use registry_tokens::RegistryToken;
+pub use registries::{AdminUser, Registry, RegistryToken, add as add_registry};
 pub use resource_groups::ResourceGroup;
+pub use resources::Resource;
 pub use roles::{RoleAssignment, RoleDefinition};
+pub use storage::AccountKeys;
+pub(crate) use storage::door::door as storage_door;
 
+use crate::Effect;
 use crate::faults::Knob;
 use crate::http::{Reply, Request, Router};
 use crate::world::{LOCATION, RESOURCE_GROUP, World};
@@ -78,7 +89,19 @@ pub const KNOBS: &[Knob] = &[
         name: "arm.list-lag-seconds",
         meaning: "how long lists do not show what is new, and still show what is gone",
     },
-    Knob { name: "arm.page-size", meaning: "how many container groups a page of a list holds (100)" },
+    Knob { name: "arm.page-size", meaning: "how many resources a page of a list holds (100)" },
+    Knob {
+        name: "arm.names-taken",
+        meaning: "names of registries and storage accounts that somebody else in the world has: one or a list",
+    },
+    Knob {
+        name: "arm.leftover-association-link",
+        meaning: "the last container group leaves its link on its subnet: for so many seconds, or true until it is deleted",
+    },
+    Knob {
+        name: "arm.principal-not-found",
+        meaning: "how many role assignments are refused since the directory has not heard of the principal yet",
+    },
     Knob {
         name: "arm.delete-seconds",
         meaning: "deletions of container groups are answered with 202 and take so long",
@@ -116,6 +139,18 @@ pub struct State {
     /// Tokens that they gave.
     #[serde(default)]
     pub registry_tokens: Vec<RegistryToken>,
+    /// Other resources: what networks need, registries, storage accounts.
+    #[serde(default)]
+    pub resources: BTreeMap<String, Resource>,
+    /// Locks.
+    #[serde(default)]
+    pub locks: Vec<Lock>,
+    /// The keys of storage accounts, by the account's id.
+    #[serde(default)]
+    pub storage_secrets: BTreeMap<String, AccountKeys>,
+    /// The admin users of registries, by the registry's id.
+    #[serde(default)]
+    pub registry_secrets: BTreeMap<String, AdminUser>,
     /// Roles.
     pub role_definitions: Vec<RoleDefinition>,
     /// Who has which role, over what.
@@ -133,6 +168,11 @@ pub enum Due {
     DeleteResourceGroup {
         /// Its id.
         id: String,
+    },
+    /// An operation ends well.
+    Settle {
+        /// Which.
+        operation: Uuid,
     },
     /// A step in the life of a container group.
     ContainerGroup {
@@ -170,6 +210,10 @@ impl State {
             user_assigned_identities: BTreeMap::new(),
             registries: Vec::new(),
             registry_tokens: Vec::new(),
+            resources: BTreeMap::new(),
+            locks: Vec::new(),
+            registry_secrets: BTreeMap::new(),
+            storage_secrets: BTreeMap::new(),
             role_definitions: roles::built_in(),
             role_assignments: vec![owner],
             unregistered_providers: Vec::new(),
@@ -191,8 +235,25 @@ impl State {
 pub(crate) fn carry_out(state: &mut crate::State, due: Due) {
     match due {
         Due::DeleteResourceGroup { id } => resource_groups::finish_deletion(state, &id),
+        Due::Settle { operation } => operations::carry_out(state, operation),
         Due::ContainerGroup { key, step } => container_groups::carry_out(state, key, step),
     }
+}
+
+/// Takes a resource away, of whatever kind, and the roles and locks on it.
+fn remove(state: &mut crate::State, id: &str) {
+    let key = id.to_ascii_lowercase();
+    container_groups::remove(state, &key);
+    networks::remove_subnet(state, &key);
+    state.arm.networks.remove(&key);
+    state.arm.user_assigned_identities.remove(&key);
+    if state.arm.resources.remove(&key).is_some_and(|resource| backing::kind(&resource).is_some()) {
+        state.effects.push(Effect::Backend(crate::backends::Command::Close { id: id.to_owned() }));
+    }
+    state.arm.registries.retain(|registry| !registry.id.eq_ignore_ascii_case(id));
+    state.arm.registry_secrets.remove(&key);
+    state.arm.storage_secrets.remove(&key);
+    roles::forget(state, id);
 }
 
 /// Adds the routes.
@@ -206,9 +267,12 @@ pub(crate) fn routes(router: &mut Router) {
     providers::routes(router);
     operations::routes(router);
     resource_groups::routes(router);
+    resources::routes(router);
     roles::routes(router);
+    locks::routes(router);
     identities::routes(router);
-    registry_tokens::routes(router);
+    registries::routes(router);
+    storage::routes(router);
     networks::routes(router);
     container_groups::routes(router);
 }

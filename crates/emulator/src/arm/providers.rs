@@ -10,11 +10,22 @@ use crate::http::{Reply, Request, Router};
 
 /// The namespaces that are there, with their resource types.
 pub(super) const NAMESPACES: &[(&str, &[&str])] = &[
-    ("Microsoft.Authorization", &["roleAssignments", "roleDefinitions"]),
+    ("Microsoft.Authorization", &["locks", "roleAssignments", "roleDefinitions"]),
     ("Microsoft.ContainerInstance", &["containerGroups", "locations/usages", "locations/capabilities"]),
+    ("Microsoft.ContainerRegistry", &["registries"]),
     ("Microsoft.ManagedIdentity", &["userAssignedIdentities"]),
-    ("Microsoft.Network", &["virtualNetworks", "virtualNetworks/subnets"]),
+    (
+        "Microsoft.Network",
+        &[
+            "natGateways",
+            "networkSecurityGroups",
+            "publicIPAddresses",
+            "virtualNetworks",
+            "virtualNetworks/subnets",
+        ],
+    ),
     ("Microsoft.Resources", &["subscriptions", "resourceGroups"]),
+    ("Microsoft.Storage", &["storageAccounts", "storageAccounts/blobServices"]),
 ];
 
 pub(super) fn routes(router: &mut Router) {

@@ -1,5 +1,7 @@
 //! The regions.
 
+use super::refusal::Refusal;
+
 /// Name and display name of each region in which everything is offered.
 pub(super) const REGIONS: &[(&str, &str)] = &[
     ("australiaeast", "Australia East"),
@@ -38,4 +40,15 @@ pub(super) fn normalize(location: &str) -> String {
 /// Whether there is such a region; takes what [`normalize`] gives.
 pub(super) fn is_known(location: &str) -> bool {
     REGIONS.iter().any(|(name, _)| *name == location)
+}
+
+/// What is said of a place where a resource type is not offered.
+pub(super) fn not_available(location: &str, kind: &str) -> Refusal {
+    let names: Vec<&str> = REGIONS.iter().map(|(name, _)| *name).collect();
+    let message = format!(
+        "The provided location '{location}' is not available for resource type '{kind}'. List of available regions for \
+         the resource type is '{}'.",
+        names.join(",")
+    );
+    Refusal::new(400, "LocationNotAvailableForResourceType", message)
 }

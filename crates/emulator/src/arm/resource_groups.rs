@@ -10,8 +10,8 @@ use uuid::Uuid;
 use super::gate::{Call, on};
 use super::operations::{self, Status};
 use super::refusal::Refusal;
-use super::{Due, container_groups, regions};
-use crate::http::{Reply, Router};
+use super::{Due, networks, pages, regions, roles};
+use crate::http::{Reply, Request, Router};
 
 /// A resource group.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,9 +47,8 @@ fn show(group: &ResourceGroup) -> Value {
     })
 }
 
-fn list(state: &mut crate::State, _call: &Call) -> Result<Reply, Refusal> {
-    let all: Vec<Value> = state.arm.resource_groups.iter().map(show).collect();
-    Ok(Reply::json(200, &json!({"value": all})))
+fn list(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
+    Ok(pages::page(state, call, state.arm.resource_groups.iter().map(show).collect()))
 }
 
 fn get(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
@@ -120,20 +119,50 @@ fn delete(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
         .header("retry-after", "1"))
 }
 
-/// The end of a deletion.
+/// Nothing is made or changed in a group that is being deleted.
+pub(super) fn refuse_deleted(arm: &super::State, request: &Request) -> Result<(), Refusal> {
+    let is_write = matches!(request.method, Method::PUT | Method::PATCH | Method::POST);
+    let group =
+        arm.resource_group(request.param("group")).filter(|group| is_write && group.deletion.is_some());
+    let Some(group) = group else { return Ok(()) };
+    let message = format!(
+        "The resource group '{}' is in deprovisioning state and cannot perform this operation.",
+        group.name
+    );
+    Err(Refusal::new(409, "ResourceGroupBeingDeleted", message))
+}
+
+/// The end of a deletion. What is used from without stays, and the group with it.
 pub(super) fn finish_deletion(state: &mut crate::State, id: &str) {
-    let position = state.arm.resource_groups.iter().position(|group| group.id == id);
-    let Some(position) = position else { return };
-    let group = state.arm.resource_groups.remove(position);
+    let Some(group) = state.arm.resource_groups.iter_mut().find(|group| group.id == id) else { return };
+    let (name, operation) = (group.name.clone(), group.deletion.take());
     let within = format!("{}/", id.to_ascii_lowercase());
-    let keys: Vec<String> =
-        state.arm.container_groups.keys().filter(|key| key.starts_with(&within)).cloned().collect();
+    let is_within = |key: &&String| key.starts_with(&within);
+    let mut keys: Vec<String> = state.arm.container_groups.keys().filter(is_within).cloned().collect();
+    let blocked = networks::used_from_without(state, &within);
+    let arm = &state.arm;
+    let others = arm.networks.keys().chain(arm.user_assigned_identities.keys()).chain(arm.resources.keys());
+    keys.extend(others.filter(is_within).filter(|key| !blocked.contains(key)).cloned());
     for key in keys {
-        container_groups::remove(state, &key);
+        super::remove(state, &key);
     }
-    state.arm.networks.retain(|key, _| !key.starts_with(&within));
-    state.arm.user_assigned_identities.retain(|key, _| !key.starts_with(&within));
-    if let Some(operation) = group.deletion {
-        operations::end(state, operation, Status::Succeeded, None);
+    let error = (!blocked.is_empty()).then(|| still_used(&name, &blocked));
+    if error.is_none() {
+        state.arm.resource_groups.retain(|group| group.id != id);
+        roles::forget(state, id);
     }
+    if let Some(operation) = operation {
+        let status = if error.is_none() { Status::Succeeded } else { Status::Failed };
+        operations::end(state, operation, status, error);
+    }
+}
+
+/// Code and text of a deletion that went wrong.
+fn still_used(group: &str, blocked: &[String]) -> (String, String) {
+    let message = format!(
+        "Deletion of resource group '{group}' failed as resources with identifiers '{}' could not be deleted. The \
+         provisioning state of the resource group will be rolled back.",
+        blocked.join(",")
+    );
+    ("ResourceGroupDeletionBlocked".to_owned(), message)
 }

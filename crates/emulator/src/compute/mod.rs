@@ -3,6 +3,7 @@
 //! What is to be done is decided in [`crate::arm`]; this does it and reports. Each group has a worker of its own, so
 //! that what is asked of a group is done in the order in which it was asked, and one group never waits for another.
 
+mod callers;
 mod docker;
 mod kept_output;
 mod log_buffer;
@@ -10,7 +11,7 @@ mod process;
 mod specification;
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -200,6 +201,18 @@ impl Runtime {
     pub fn first_process(&self, key: Uuid, container: &str) -> Option<u32> {
         let processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner);
         processes.get(&(key, container.to_owned())).copied()
+    }
+
+    /// The group that calls from an address of this machine, where groups run as processes: the one whose first process,
+    /// or a process that descends from it, holds the other end.
+    pub(crate) fn group_at(&self, peer: SocketAddr) -> Option<Uuid> {
+        if !matches!(self.engine, Engine::Process(_)) || !peer.ip().is_loopback() {
+            return None;
+        }
+        let processes = self.processes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let group = |id: u32| processes.iter().find(|(_, first)| **first == id).map(|((key, _), _)| *key);
+        let ancestors = |id| std::iter::successors(Some(id), |id| callers::parent_of(*id));
+        callers::processes_at(peer).into_iter().find_map(|id| ancestors(id).find_map(group))
     }
 
     fn began(&self, key: Uuid, container: &str, process: u32) {

@@ -56,11 +56,16 @@ impl Request {
         self.credentials("bearer")
     }
 
-    /// The password of `Authorization: Basic`; the user does not matter.
-    pub fn basic_password(&self) -> Option<String> {
+    /// User and password of `Authorization: Basic`.
+    pub fn basic(&self) -> Option<(String, String)> {
         let decoded = base64::engine::general_purpose::STANDARD.decode(self.credentials("basic")?).ok()?;
         let text = String::from_utf8(decoded).ok()?;
-        text.split_once(':').map(|(_, password)| password.to_owned())
+        text.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
+    }
+
+    /// The password of `Authorization: Basic`; the user does not matter.
+    pub fn basic_password(&self) -> Option<String> {
+        self.basic().map(|(_, password)| password)
     }
 
     fn credentials(&self, scheme: &str) -> Option<&str> {

@@ -65,8 +65,8 @@ impl Routers {
 }
 
 /// Takes connections until the emulator goes.
-pub(crate) async fn serve(emulator: Arc<Emulator>, listener: TcpListener, tls: rustls::ServerConfig) {
-    let acceptor = TlsAcceptor::from(Arc::new(tls));
+pub(crate) async fn serve(emulator: Arc<Emulator>, listener: TcpListener, tls: Arc<rustls::ServerConfig>) {
+    let acceptor = TlsAcceptor::from(tls);
     let door = Arc::new(Door::Services(Box::new(Routers::new())));
     loop {
         match listener.accept().await {

@@ -2,13 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test ends where something is not as it must be")]
 
+mod authorization;
 mod container_group_life;
 mod entra_tokens;
 mod faults;
 mod managed_identity;
+mod networks;
 mod paging;
 mod refusals;
 mod registries;
+mod registry_tokens;
 mod resources;
 mod secrets;
+mod storage;
 mod support;

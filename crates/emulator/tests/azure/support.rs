@@ -51,6 +51,8 @@ pub(crate) fn options() -> Options {
         state: None,
         mode: Mode::Step,
         stand_in_agent: None,
+        docker_registry: std::env::var_os("DOCKER_REGISTRY").map(Into::into),
+        azurite: std::env::var_os("AZURITE").map(Into::into),
         images: Vec::new(),
     }
 }
@@ -220,4 +222,14 @@ pub(crate) async fn read(request: RequestBuilder) -> Answer {
     let text = response.text().await.expect("a body");
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
     Answer { status, headers, body }
+}
+
+/// The program that a variable names, without which a test has nothing to try; `cargo xtask test` sets it.
+#[expect(clippy::print_stderr, reason = "who runs tests should know what was left out")]
+pub(crate) fn with_program(variable: &str) -> Option<PathBuf> {
+    let program = std::env::var_os(variable).map(PathBuf::from);
+    if program.is_none() {
+        eprintln!("left out: {variable} names no program");
+    }
+    program
 }

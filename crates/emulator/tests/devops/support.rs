@@ -39,6 +39,8 @@ pub(crate) fn options() -> Options {
         state: None,
         mode: Mode::Step,
         stand_in_agent: None,
+        docker_registry: None,
+        azurite: None,
         images: Vec::new(),
     }
 }

@@ -74,6 +74,8 @@ impl Person {
             state,
             mode: Mode::Run,
             stand_in_agent,
+            docker_registry: None,
+            azurite: None,
             images: Vec::new(),
         };
         let running = Running::start(options).await.expect("the emulator starts");

@@ -1,8 +1,8 @@
 //! A virtual network: a group has an address of its subnet, reaches what is in the network, and has no way out but the
 //! emulator's endpoints, unless there is a NAT gateway.
 
-use emulator::arm::{Subnet, VirtualNetwork};
-use serde_json::json;
+use emulator::arm::{Resource, Subnet, VirtualNetwork};
+use serde_json::{Value, json};
 use system_tests::{Engine, World};
 
 const DELEGATE: &str = "Microsoft.ContainerInstance/containerGroups";
@@ -10,8 +10,30 @@ const DELEGATE: &str = "Microsoft.ContainerInstance/containerGroups";
 /// What is private: a container in the network that answers on a port, as a database would.
 const SERVER: &str = r#"ENTRYPOINT ["perl", "-MIO::Socket::INET", "-e", "$s = IO::Socket::INET->new(LocalPort => 8080, Listen => 5, ReuseAddr => 1); while ($c = $s->accept) { print $c \"private data\\n\"; close $c }"]"#;
 
+/// Makes something that a network needs, and gives its id.
+fn resource(world: &World, kind: &str, properties: Value) -> String {
+    let id = format!("{}/providers/{kind}/agents", world.resource_group());
+    let resource = Resource {
+        id: id.clone(),
+        name: "agents".to_owned(),
+        kind: kind.to_owned(),
+        location: emulator::world::LOCATION.to_owned(),
+        tags: json!({}),
+        sku: Value::Null,
+        properties,
+    };
+    world.emulator().change(|state| state.arm.resources.insert(id.to_ascii_lowercase(), resource));
+    id
+}
+
+/// A NAT gateway with an address to call out from.
+fn nat_gateway(world: &World) -> String {
+    let properties = json!({"publicIpAddresses": [{"id": "/addresses/out"}]});
+    resource(world, "Microsoft.Network/natGateways", properties)
+}
+
 /// A network of 10.`part`.0.0/16 with a subnet for agents.
-fn network(world: &World, part: u8, nat_gateway: Option<&str>) {
+fn network(world: &World, part: u8, nat_gateway: Option<String>) -> String {
     let group = world.resource_group();
     let id = format!("{group}/providers/Microsoft.Network/virtualNetworks/private");
     let network = VirtualNetwork {
@@ -24,11 +46,13 @@ fn network(world: &World, part: u8, nat_gateway: Option<&str>) {
             name: "agents".to_owned(),
             address_prefix: format!("10.{part}.7.0/24"),
             delegations: vec![DELEGATE.to_owned()],
-            nat_gateway: nat_gateway.map(str::to_owned),
-            ip_configurations: Vec::new(),
+            nat_gateway,
+            ..Subnet::default()
         }],
     };
-    world.emulator().change(|state| state.arm.networks.insert(id.to_ascii_lowercase(), network));
+    let key = id.to_ascii_lowercase();
+    world.emulator().change(|state| state.arm.networks.insert(key.clone(), network));
+    key
 }
 
 fn joined(world: &World, image: &str) -> system_tests::Invocation {
@@ -109,12 +133,39 @@ async fn another_network_is_out_of_reach() {
 async fn a_nat_gateway_is_a_way_out() {
     let Some(engine) = Engine::prepared() else { return };
     let world = World::on(&engine).await;
-    network(&world, 43, Some("/nat"));
+    let gateway = nat_gateway(&world);
+    network(&world, 43, Some(gateway));
     let provisioned = joined(&world, engine.agent_image()).run().await;
     let agent = provisioned.agent_name();
     assert!(!provisioned.said().contains("no NAT gateway"), "{}", provisioned.said());
     let routes = engine.inside(&engine.container_of(agent), "cat /proc/net/route");
-    // The destination 00000000 is everywhere.
-    assert!(routes.lines().any(|route| route.split_whitespace().nth(1) == Some("00000000")), "{routes}");
+    assert!(leads_everywhere(&routes), "{routes}");
+    world.end().await;
+}
+
+/// The destination 00000000 is everywhere.
+fn leads_everywhere(routes: &str) -> bool {
+    routes.lines().any(|route| route.split_whitespace().nth(1) == Some("00000000"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_security_group_that_denies_the_internet_takes_the_way_out() {
+    let Some(engine) = Engine::prepared() else { return };
+    let world = World::on(&engine).await;
+    let gateway = nat_gateway(&world);
+    let key = network(&world, 44, Some(gateway));
+    let rule = json!({"name": "closed", "properties": {
+        "priority": 100, "direction": "Outbound", "access": "Deny", "protocol": "*", "sourceAddressPrefix": "*",
+        "sourcePortRange": "*", "destinationAddressPrefix": "Internet", "destinationPortRange": "*",
+    }});
+    let properties = json!({"securityRules": [rule]});
+    let group = resource(&world, "Microsoft.Network/networkSecurityGroups", properties);
+    world.emulator().change(|state| {
+        let network = state.arm.networks.get_mut(&key).expect("the network");
+        network.subnets[0].network_security_group = Some(group);
+    });
+    let provisioned = joined(&world, engine.agent_image()).run().await;
+    let routes = engine.inside(&engine.container_of(provisioned.agent_name()), "cat /proc/net/route");
+    assert!(!leads_everywhere(&routes), "{routes}");
     world.end().await;
 }

@@ -59,13 +59,7 @@ fn location(body: &Value) -> Result<String, Refusal> {
     if regions::is_known(&location) {
         return Ok(location);
     }
-    let names: Vec<&str> = regions::REGIONS.iter().map(|(name, _)| *name).collect();
-    let message = format!(
-        "The provided location '{location}' is not available for resource type '{DELEGATE}'. List of available regions \
-         for the resource type is '{}'.",
-        names.join(",")
-    );
-    Err(Refusal::new(400, "LocationNotAvailableForResourceType", message))
+    Err(regions::not_available(&location, DELEGATE))
 }
 
 /// Assumed: code and text. The rule itself is documented: 1 to 63 lower case letters, digits and single hyphens.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::operations::{self, Status};
-use super::super::{Due, addresses};
+use super::super::{Due, addresses, networks};
 use super::{
     ContainerGroup, Departed, Ended, Event, Phase, ProvisioningState, Report, Step, admission, show,
 };
@@ -397,6 +397,7 @@ pub(in crate::arm) fn remove(state: &mut State, id: &str) {
         "The operation was canceled since the container group was deleted.".to_owned(),
     );
     operations::end(state, group.operation, Status::Canceled, Some(error));
+    networks::group_left(state, &group);
     if let Some(seconds) = state.faults.number("arm.list-lag-seconds") {
         let lag = jiff::SignedDuration::from_secs(seconds.cast_signed());
         let until = state.now.checked_add(lag).unwrap_or(state.now);

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::super::gate::{self, Call, on};
 use super::super::identities::Identity;
 use super::super::operations::{self, Status};
+use super::super::pages;
 use super::super::refusal::Refusal;
 use super::admission::{self, Admitted};
 use super::{ContainerGroup, ContainerState, Phase, ProvisioningState, Step, life, show};
@@ -76,35 +77,13 @@ fn get(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
     Ok(Reply::json(200, &shown(state, find(state, call)?)))
 }
 
-/// A page of the groups of a resource group, or of the subscription; `$skiptoken` is the key of the last one shown.
+/// The groups of a resource group, or of the subscription.
 fn list(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
-    let within = match call.param("group") {
-        "" => format!("{}/", call.subscription()),
-        group => format!("{}/resourcegroups/{group}/", call.subscription()),
-    };
-    let within = within.to_ascii_lowercase();
-    let page =
-        state.faults.number("arm.page-size").and_then(|size| usize::try_from(size).ok()).unwrap_or(100);
-    let after = call.request.query.get("$skiptoken").unwrap_or_default();
+    let within = pages::within(call);
     let tenant = state.world.tenant.to_string();
-    let mut groups: Vec<&ContainerGroup> = life::listed(state).collect();
-    groups.retain(|group| {
-        let key = group.id.to_ascii_lowercase();
-        key.starts_with(&within) && key.as_str() > after
-    });
-    groups.sort_by_key(|group| group.id.to_ascii_lowercase());
-    let more = groups.len() > page;
-    groups.truncate(page);
-    let value: Vec<Value> = groups.iter().map(|group| show::container_group(group, &tenant, false)).collect();
-    let mut body = json!({"value": value});
-    if let (Some(last), true) = (groups.last(), more) {
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("api-version", call.request.query.get("api-version").unwrap_or_default())
-            .append_pair("$skiptoken", &last.id.to_ascii_lowercase())
-            .finish();
-        body["nextLink"] = Value::from(format!("{}{}?{query}", call.request.base_url, call.request.path));
-    }
-    Ok(Reply::json(200, &body))
+    let groups = life::listed(state).filter(|group| group.id.to_ascii_lowercase().starts_with(&within));
+    let shown = groups.map(|group| show::container_group(group, &tenant, false)).collect();
+    Ok(pages::page(state, call, shown))
 }
 
 /// Refuses what comes while the group is being changed.

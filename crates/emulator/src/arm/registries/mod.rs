@@ -1,9 +1,19 @@
-//! Microsoft.ContainerRegistry, as far as pulling goes: registries of Azure that a container group may pull from with a
-//! managed identity.
+//! Microsoft.ContainerRegistry: registries of Azure, and who may pull from them.
+//!
+//! | module | part |
+//! |---|---|
+//! | `requests` | the calls on registries |
+//! | `tokens` | who is let in, by which token or password |
+//! | `door` | the registry's own host, where images are pushed and pulled |
 //!
 //! Azure's registry exchanges the token of an identity for one of its own, if the identity has the role `AcrPull`.
 //! Here a real registry that knows users and passwords stands behind each registry of the world, and the emulator logs
-//! in to it on behalf of identities that have the role.
+//! in to it on behalf of identities that have the role. One that is made through Resource Manager gets one of its own; one
+//! that is made with `PUT /emulator/registries/{login_server}` stands for one that is there.
+
+pub(crate) mod door;
+mod requests;
+mod tokens;
 
 use std::sync::Arc;
 
@@ -11,9 +21,13 @@ use hyper::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+pub use requests::AdminUser;
+pub(super) use requests::{KIND, opened};
+pub use tokens::RegistryToken;
+
 use super::container_groups::ContainerGroup;
 use super::identities::is_open_to;
-use super::{registry_tokens, roles};
+use super::roles;
 use crate::compute::{Login, RegistryLogin};
 use crate::control::{authorize, body};
 use crate::http::{Reply, Request, Router};
@@ -80,7 +94,7 @@ fn login(state: &State, group: &ContainerGroup, credential: &Value) -> Option<Re
 fn with_password(state: &State, registry: Option<&Registry>, user: String, password: String) -> Login {
     match registry {
         None => Login::Password { user, password },
-        Some(registry) if registry_tokens::may_pull(state, registry, &user, &password) => {
+        Some(registry) if tokens::may_pull(state, registry, &user, &password) => {
             Login::Password { user: registry.user.clone(), password: registry.password.clone() }
         }
         Some(_) => Login::Refused(UNAUTHORIZED.to_owned()),
@@ -104,6 +118,12 @@ fn exchanged(state: &State, group: &ContainerGroup, registry: Option<&Registry>,
 }
 
 /// Adds the routes.
+pub(super) fn routes(router: &mut Router) {
+    requests::routes(router);
+    tokens::routes(router);
+}
+
+/// Adds the emulator's own: a registry before a real one that runs already.
 pub(super) fn control_routes(router: &mut Router) {
     router.on(Method::PUT, "/emulator/registries/{login_server}", put);
 }
