@@ -19,7 +19,8 @@ pub(super) fn within(call: &Call) -> String {
     within.to_ascii_lowercase()
 }
 
-/// A page of these resources, each with an `id`, in the order of their ids; `$skiptoken` is the id of the last one shown.
+/// A page of these resources, each with an `id`, in the order of their ids; `$skiptoken` is the id of the last one
+/// shown.
 pub(super) fn page(state: &State, call: &Call, resources: Vec<Value>) -> Reply {
     let size = state.faults.number("arm.page-size").and_then(|size| usize::try_from(size).ok());
     let after = call.request.query.get("$skiptoken").unwrap_or_default();

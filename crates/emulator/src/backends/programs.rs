@@ -1,5 +1,5 @@
-//! Starts the programs: Debian's `docker-registry`, which listens on a socket that is a file, and Azurite, which listens
-//! on a port of loopback that it chooses.
+//! Starts the programs: Debian's `docker-registry`, which listens on a socket that is a file, and Azurite, which
+//! listens on a port of loopback that it chooses.
 
 use std::path::Path;
 

@@ -203,8 +203,8 @@ impl Runtime {
         processes.get(&(key, container.to_owned())).copied()
     }
 
-    /// The group that calls from an address of this machine, where groups run as processes: the one whose first process,
-    /// or a process that descends from it, holds the other end.
+    /// The group that calls from an address of this machine, where groups run as processes: the one whose first
+    /// process, or a process that descends from it, holds the other end.
     pub(crate) fn group_at(&self, peer: SocketAddr) -> Option<Uuid> {
         if !matches!(self.engine, Engine::Process(_)) || !peer.ip().is_loopback() {
             return None;

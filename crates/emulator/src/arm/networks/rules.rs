@@ -1,8 +1,8 @@
 //! The rules of network security groups: which are valid, and what they decide.
 //!
-//! What is enforced is what goes out of a subnet: whether it may call out at all, and whether it may reach a service that
-//! the emulator itself stands for. Rules about single addresses, ports or what comes in are kept and shown, no more: a
-//! Docker network has no filter for them.
+//! What is enforced is what goes out of a subnet: whether it may call out at all, and whether it may reach a service
+//! that the emulator itself stands for. Rules about single addresses, ports or what comes in are kept and shown, no
+//! more: a Docker network has no filter for them.
 
 use serde_json::{Value, json};
 
@@ -155,8 +155,8 @@ fn allows(rule: &Value) -> bool {
     text(rule, "access").eq_ignore_ascii_case("Allow")
 }
 
-/// Whether anything may go out to the internet: not if the first rule that is about all of it denies, unless one before
-/// allows some of it.
+/// Whether anything may go out to the internet: not if the first rule that is about all of it denies, unless one
+/// before allows some of it.
 pub(super) fn may_call_out(rules: &[Value]) -> bool {
     let everywhere = ["*", "Internet", "0.0.0.0/0"];
     for rule in outbound(rules) {
@@ -177,8 +177,8 @@ pub(super) fn may_call_out(rules: &[Value]) -> bool {
 /// The port of HTTPS.
 const HTTPS: u16 = 443;
 
-/// Whether a service with this tag may be reached over HTTPS: what the first rule says that is about it. Without one, the
-/// rule that every group has allows it.
+/// Whether a service with this tag may be reached over HTTPS: what the first rule says that is about it. Without one,
+/// the rule that every group has allows it.
 pub(super) fn may_reach(rules: &[Value], tag: &str) -> bool {
     let regional = format!("{tag}.").to_ascii_lowercase();
     let is_about = |to: &str| {

@@ -63,7 +63,7 @@ fn challenge(login_server: &str, request: &Request) -> Reply {
         format!("Bearer realm=\"https://{login_server}/oauth2/token\",service=\"{login_server}\"");
     if let Some(repository) = repository(&request.path) {
         let what = if action(&request.method) == PULL { "pull" } else { "pull,push" };
-        challenge += &format!(",scope=\"repository:{repository}:{what}\"");
+        challenge.extend([",scope=\"repository:", repository, ":", what, "\""]);
         if request.header("authorization").is_some() {
             challenge += ",error=\"insufficient_scope\"";
         }

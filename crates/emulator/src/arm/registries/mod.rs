@@ -8,8 +8,8 @@
 //!
 //! Azure's registry exchanges the token of an identity for one of its own, if the identity has the role `AcrPull`.
 //! Here a real registry that knows users and passwords stands behind each registry of the world, and the emulator logs
-//! in to it on behalf of identities that have the role. One that is made through Resource Manager gets one of its own; one
-//! that is made with `PUT /emulator/registries/{login_server}` stands for one that is there.
+//! in to it on behalf of identities that have the role. One that is made through Resource Manager gets one of its own;
+//! one that is made with `PUT /emulator/registries/{login_server}` stands for one that is there.
 
 pub(crate) mod door;
 mod requests;

@@ -1,4 +1,5 @@
-//! How a registry of Azure lets people in: with a token that it gave for one of Entra ID, or with a user and a password.
+//! How a registry of Azure lets people in: with a token that it gave for one of Entra ID, or with a user and a
+//! password.
 //!
 //! `POST /oauth2/exchange` on the registry's own host (Azure/acr, docs/AAD-OAuth.md). A registry whose login server is
 //! the emulator's own host and port is found there.

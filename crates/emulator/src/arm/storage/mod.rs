@@ -7,8 +7,8 @@
 //! | `rules` | network rules: which are valid, and whom they let through |
 //! | `door` | the account's own host, where blobs are |
 //!
-//! Behind each account stands an Azurite, which checks keys and signatures as it does. Deviation from Azure: blobs are at
-//! `https://host:port/account`, not at a host of their own.
+//! Behind each account stands an Azurite, which checks keys and signatures as it does. Deviation from Azure: blobs are
+//! at `https://host:port/account`, not at a host of their own.
 
 mod accounts;
 mod containers;
