@@ -56,7 +56,11 @@ async fn carry_out(
     let mut done = Vec::new();
     for step in steps {
         let (what, _) = in_words(step, GONE);
-        report.progress(&format!("deleting {what}"));
+        match step {
+            Removal::Delete(_) => report.progress(&format!("deleting {what}")),
+            Removal::FreeSubnet(_) => report.progress(&format!("freeing {what}")),
+            Removal::Leave(..) => {}
+        }
         let outcome = tokio::select! {
             biased;
             () = interrupts.first() => Err(Failure::Interrupted { taken_down: None }),

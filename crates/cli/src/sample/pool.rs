@@ -32,7 +32,7 @@ pub(super) async fn create(
     report: &Report,
     interrupts: &Interrupts,
 ) -> Result<String, Failure> {
-    report.progress(&format!("making the agent pool {}", wanted.name));
+    report.progress(&format!("looking at the agent pool {}", wanted.name));
     let name = &wanted.name;
     tokio::select! {
         biased;
@@ -87,7 +87,7 @@ pub(super) async fn delete(
     report: &Report,
     interrupts: &Interrupts,
 ) -> Result<String, Failure> {
-    report.progress(&format!("deleting the agent pool {}", wanted.name));
+    report.progress(&format!("looking at the agent pool {}", wanted.name));
     let name = &wanted.name;
     tokio::select! {
         biased;
