@@ -14,7 +14,7 @@ const TFX_CLI: (&str, &str) = ("tfx-cli", "0.23.1");
 const TASK_LIB: (&str, &str) = ("azure-pipelines-task-lib", "5.281.0");
 
 /// Azure's own emulator of storage, behind ours.
-const AZURITE: (&str, &str) = ("azurite", "3.37.0");
+const AZURITE: (&str, &str) = ("azurite", "3.35.0");
 
 /// The script that serves blobs.
 pub(crate) fn azurite() -> Result<PathBuf> {

@@ -102,12 +102,17 @@ struct Opened {
     child: process::Child,
     tasks: [AbortHandle; 2],
     folder: PathBuf,
+    address: Address,
 }
 
 impl Drop for Opened {
     fn drop(&mut self) {
         self.tasks.iter().for_each(AbortHandle::abort);
         self.child.kill_tree();
+        if let Address::Socket(path) = &self.address {
+            // The program removes it only where it ends in peace.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -155,10 +160,15 @@ async fn open(emulator: &Arc<Emulator>, id: &str, plan: Plan) -> Result<(Opened,
     let (child, lines, address) = programs::start(&emulator.options.programs(), &plan, &folder).await?;
     let mut addresses = emulator.backends.addresses.lock().unwrap_or_else(PoisonError::into_inner);
     addresses.insert(id.to_ascii_lowercase(), address.clone());
-    let door = front::Door { emulator: Arc::clone(emulator), kind: plan.kind, id: id.to_owned(), address };
+    let door = front::Door {
+        emulator: Arc::clone(emulator),
+        kind: plan.kind,
+        id: id.to_owned(),
+        address: address.clone(),
+    };
     let listening = tokio::spawn(front::serve(door, listener)).abort_handle();
     let reading = tokio::spawn(programs::log(plan.name, lines)).abort_handle();
-    Ok((Opened { child, tasks: [listening, reading], folder }, port))
+    Ok((Opened { child, tasks: [listening, reading], folder, address }, port))
 }
 
 /// A registry is reached by the Docker engine of this machine alone, which trusts a registry on loopback; a storage

@@ -78,15 +78,28 @@ fn azurite(program: &Path, folder: &Path) -> process::Command {
     command.arguments(options).arguments([folder]).directory(folder)
 }
 
+/// A program that does not listen yet. It ends with this, should the emulator go before.
+struct Starting(Option<process::Child>);
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        if let Some(child) = &self.0 {
+            child.kill_tree();
+        }
+    }
+}
+
 /// Starts a program and waits for the line that says that it listens.
 async fn run(
     command: process::Command,
     listens: &str,
 ) -> Result<(process::Child, process::Lines, String), String> {
     let (child, mut lines) = command.spawn().map_err(|error| error.to_string())?;
+    let mut starting = Starting(Some(child.clone()));
     let mut said = String::new();
     while let Some(line) = lines.next().await {
         if line.text.contains(listens) {
+            starting.0 = None;
             return Ok((child, lines, line.text));
         }
         said = line.text;
