@@ -1,4 +1,5 @@
-// Runs the script that a CmdLine, Bash or PowerShell step holds. An agent calls it with the step's inputs in INPUT_*.
+// Runs the script that a CmdLine, Bash, PowerShell or AzureCLI step holds. An agent calls it with the step's inputs in
+// INPUT_*.
 "use strict";
 
 const { spawn } = require("node:child_process");
@@ -16,11 +17,13 @@ const powershell = task.name === "PowerShell";
 const temporary = process.env.AGENT_TEMPDIRECTORY || require("node:os").tmpdir();
 
 let file = input("filePath");
-if (input("targetType") !== "filePath" || !file) {
+if (task.name !== "AzureCLI" && (input("targetType") !== "filePath" || !file)) {
   file = path.join(temporary, `${require("node:crypto").randomUUID()}.${powershell ? "ps1" : "sh"}`);
   fs.writeFileSync(file, input("script"), { mode: 0o700 });
 }
-const command = powershell ? ["pwsh", ["-NoLogo", "-NonInteractive", "-File", file]] : ["bash", [file]];
+let command = ["bash", [file]];
+if (powershell) command = ["pwsh", ["-NoLogo", "-NonInteractive", "-File", file]];
+if (task.name === "AzureCLI") command = ["python3", [path.join(__dirname, "azure-cli.py")]];
 const child = spawn(command[0], command[1], { cwd: input("workingDirectory") || undefined, stdio: "inherit" });
 for (const signal of ["SIGINT", "SIGTERM"]) {
   process.on(signal, () => child.kill(signal));

@@ -4,6 +4,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::programs::Program;
 use crate::registry::Registry;
+use crate::world::World;
 
 /// A variable that `cargo xtask test` sets beside `AGENT_IMAGE`.
 fn variable(name: &str) -> String {
@@ -123,6 +124,22 @@ impl Engine {
         arguments.extend(more);
         arguments.push(&context);
         self.try_docker(&arguments)
+    }
+
+    /// The image `azure`, with the Azure CLI. Its first build takes about a minute; later the engine has it.
+    pub fn azure_image(&self) -> &'static str {
+        let tag = "ephemeral-agents/azure:test";
+        let version = format!("AZURE_CLI_VERSION={}", variable("AZURE_CLI_VERSION"));
+        let built = self.build("azure", tag, &["--build-arg", &version]);
+        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+        tag
+    }
+
+    /// An image on top of another that trusts the authority of a world, as that of a company may.
+    pub fn image_that_trusts(&self, world: &World, base: &str, name: &str) -> String {
+        let pem = std::fs::read(world.setting("EMULATOR_CA_FILE")).expect("the authority");
+        let lines = "COPY authority.crt /usr/local/share/ca-certificates/\nRUN update-ca-certificates";
+        self.image_on(base, name, lines, &[("authority.crt", &pem)])
     }
 
     /// Builds a folder of the samples, and gives the name of the image.

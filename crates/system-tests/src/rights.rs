@@ -2,6 +2,7 @@
 
 use emulator::arm::{Identity, RoleAssignment, RoleDefinition, UserAssignedIdentity};
 use emulator::devops::{Member, Role};
+use emulator::entra::App;
 
 use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
 use serde_json::Value;
@@ -113,6 +114,39 @@ impl World {
             state.entra.apps[0].certificates.push(known);
         });
         format!("{}{}", *key, certificate.pem())
+    }
+
+    /// An app with nothing to prove itself with, and no rights: its client id, and the object id of its principal.
+    pub fn app(&self, name: &str) -> (String, String) {
+        let app = App {
+            name: name.to_owned(),
+            client_id: Uuid::new_v4(),
+            object_id: Uuid::new_v4(),
+            secrets: Vec::new(),
+            certificates: Vec::new(),
+            federated_credentials: Vec::new(),
+        };
+        let ids = (app.client_id.to_string(), app.object_id.to_string());
+        self.emulator().change(|state| state.entra.apps.push(app));
+        ids
+    }
+
+    /// Gives a federated credential to an app, for what the service said of a connection.
+    pub fn trust(&self, client_id: &str, said: &str) {
+        let part = |name: &str| {
+            let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+            line.unwrap_or_else(|| panic!("no {name} in {said}")).to_owned()
+        };
+        let credential = serde_json::json!({
+            "issuer": part("workloadIdentityFederationIssuer"),
+            "subject": part("workloadIdentityFederationSubject"),
+        });
+        let credential = serde_json::from_value(credential).expect("a federated credential");
+        self.emulator().change(|state| {
+            let mut apps = state.entra.apps.iter_mut();
+            let app = apps.find(|app| app.client_id.to_string() == client_id).expect("the app");
+            app.federated_credentials.push(credential);
+        });
     }
 
     /// Lets the secrets of the service principal expire, or be good again.

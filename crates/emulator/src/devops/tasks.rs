@@ -19,6 +19,9 @@ use crate::http::{Reply, Request, Router};
 /// What runs the built-in tasks on an agent that has Node.
 const SCRIPT: &str = include_str!("../../tasks/script.js");
 
+/// What it runs for the task that signs in to Azure.
+const AZURE_CLI: &str = include_str!("../../tasks/azure-cli.py");
+
 /// Manifests of the built-in tasks.
 static BUILT_IN: LazyLock<Vec<TaskDefinition>> = LazyLock::new(|| {
     let manifests: Vec<Value> =
@@ -103,7 +106,10 @@ impl TaskDefinition {
     /// The archive of a built-in task.
     fn built_in_archive(&self) -> Result<Vec<u8>, String> {
         let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-        for (name, text) in [("task.json", self.manifest.to_string()), ("script.js", SCRIPT.to_owned())] {
+        let manifest = self.manifest.to_string();
+        let all = [("task.json", manifest.as_str()), ("script.js", SCRIPT), ("azure-cli.py", AZURE_CLI)];
+        let count = if self.name == "AzureCLI" { 3 } else { 2 };
+        for (name, text) in all.into_iter().take(count) {
             archive.start_file(name, SimpleFileOptions::default()).map_err(|error| error.to_string())?;
             archive.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
         }
@@ -266,7 +272,7 @@ mod tests {
 
     #[test]
     fn built_in_tasks_are_archives_with_their_manifest() {
-        assert_eq!(BUILT_IN.len(), 3, "every manifest reads");
+        assert_eq!(BUILT_IN.len(), 4, "every manifest reads");
         for task in BUILT_IN.iter() {
             let read =
                 TaskDefinition::of_archive(&task.built_in_archive().expect("an archive")).expect("a task");

@@ -48,7 +48,12 @@ impl Job {
                 task_variables: &running.effects.task_variables,
             };
             node::add_task_contract(&mut environment, &contract);
-            (self.node_plan(task, &path)?, "node")
+            let id = running.step.reference.as_ref().map(|reference| reference.id.as_str());
+            if id.is_some_and(|id| id.eq_ignore_ascii_case(script::AZURE_CLI)) {
+                (script::azure_cli(&task.folder, &self.folders, &path)?, "python3")
+            } else {
+                (self.node_plan(task, &path)?, "node")
+            }
         };
         running.log.write(OUTPUT_BEGINS);
         let script::Plan { program, arguments, folder, fail_on_stderr } = plan;

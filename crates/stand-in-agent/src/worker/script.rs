@@ -1,11 +1,12 @@
-//! The three script tasks, run natively.
+//! The three script tasks, run natively, and the task of the Azure CLI.
 //!
 //! The real `CmdLine`, Bash and PowerShell tasks are JavaScript that cannot be had here. The server still has to
 //! serve an archive with their `task.json` (defaults and the header in the log come from it), but what their
 //! JavaScript does (write the script to a file, start the shell on it, judge the exit code) is done by this module.
+//! `AzureCLI` comes with its work in Python, which is there wherever the Azure CLI is; Node need not be.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
@@ -20,6 +21,24 @@ pub(crate) struct Plan {
     pub(crate) folder: PathBuf,
     /// Anything on standard error fails the step.
     pub(crate) fail_on_stderr: bool,
+}
+
+/// Id of the task `AzureCLI`.
+pub(crate) const AZURE_CLI: &str = "46e4be58-730b-4389-8a2f-ea10b3e5e815";
+
+/// How that task runs, out of its folder.
+///
+/// # Errors
+/// Python is missing, or the task's script is.
+pub(crate) fn azure_cli(task: &Path, folders: &Folders, path: &str) -> anyhow::Result<Plan> {
+    let program = find_program("python3", path)
+        .context("python3 was not found in PATH. The task AzureCLI needs it, as the Azure CLI does.")?;
+    let script = task.join("azure-cli.py");
+    if !script.is_file() {
+        bail!("The task's script is missing: {}", script.display());
+    }
+    let arguments = vec![script.to_string_lossy().into_owned()];
+    Ok(Plan { program, arguments, folder: folders.sources.clone(), fail_on_stderr: false })
 }
 
 /// Which shell.
@@ -164,5 +183,8 @@ mod tests {
         assert!(error(Shell::Pwsh, &[("script", "x")]).starts_with("pwsh was not found in PATH"));
         let folder = [("script", "x"), ("workingDirectory", "/nowhere")];
         assert_eq!(error(Shell::CmdLine, &folder), "Working directory does not exist: /nowhere");
+        let (work, folders) = folders();
+        let missing = |path| super::azure_cli(work.path(), &folders, path).unwrap_err().to_string();
+        assert!(missing("/nowhere").starts_with("python3 was not found in PATH"));
     }
 }

@@ -7,11 +7,9 @@ use system_tests::{Engine, World};
 async fn a_job_has_the_azure_cli() {
     let Some(engine) = Engine::prepared() else { return };
     let version = std::env::var("AZURE_CLI_VERSION").expect("cargo xtask test sets it");
-    let tag = "ephemeral-agents/azure:test";
-    let built = engine.build("azure", tag, &["--build-arg", &format!("AZURE_CLI_VERSION={version}")]);
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    let image = engine.azure_image();
     let world = World::on(&engine).await;
-    let provisioned = world.provision().with("image", tag).run().await;
+    let provisioned = world.provision().with("image", image).run().await;
     let agent = provisioned.agent_name();
     let run = world.job(agent, "echo I am $(id -un); az version --output json").await;
     assert_eq!(world.result(run).await, "succeeded", "{}", world.job_log(run));

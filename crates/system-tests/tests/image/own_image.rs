@@ -2,15 +2,12 @@
 
 use system_tests::{Engine, World};
 
-use crate::trust::authority;
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_image_with_its_own_start_script_runs_one_job_and_is_gone() {
     let Some(engine) = Engine::prepared() else { return };
     let sample = engine.sample("own-image");
     let world = World::on(&engine).await;
-    let (lines, pem) = authority(&world);
-    let image = engine.image_on(&sample, "own-image-here", lines, &[("authority.crt", &pem)]);
+    let image = engine.image_that_trusts(&world, &sample, "own-image-here");
     let provision = world.provision().without("agent-ca-file").with("image", &image);
     let provisioned = provision.with("registration", "token").with("take-down", "secrets").run().await;
     let agent = provisioned.agent_name();

@@ -6,19 +6,12 @@ use system_tests::{Engine, World};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Lines of a Dockerfile by which an image trusts the authority of a world, and the authority: `authority.crt`.
-pub(crate) fn authority(world: &World) -> (&'static str, Vec<u8>) {
-    let pem = std::fs::read(world.setting("EMULATOR_CA_FILE")).expect("the authority");
-    ("COPY authority.crt /usr/local/share/ca-certificates/\nRUN update-ca-certificates", pem)
-}
-
 /// Nothing but the image tells the supervisor, the agent and the job whom to trust.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_authority_in_the_image_is_trusted_by_all_that_runs_in_it() {
     let Some(engine) = Engine::prepared() else { return };
     let world = World::on(&engine).await;
-    let (lines, pem) = authority(&world);
-    let image = engine.image_on(engine.agent_image(), "own-authority", lines, &[("authority.crt", &pem)]);
+    let image = engine.image_that_trusts(&world, engine.agent_image(), "own-authority");
     let provisioned = world.provision().without("agent-ca-file").with("image", &image).run().await;
     let agent = provisioned.agent_name();
     let call = "curl --silent --show-error --output /dev/null --write-out 'curl says %{http_code}'";

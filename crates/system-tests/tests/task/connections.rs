@@ -3,7 +3,7 @@
 use serde_json::json;
 use system_tests::World;
 
-use crate::support::{prepared, succeeds, trust, with_key, world};
+use crate::support::{prepared, succeeds, with_key, world};
 
 /// In the network of the sample, with the connections that it names.
 #[tokio::test]
@@ -51,7 +51,7 @@ async fn a_service_principal_with_a_certificate() {
 async fn workload_identity_federation() {
     let Some(world) = world().await else { return };
     let said = world.connect("azure", &world.azure_connection("WorkloadIdentityFederation", &[])).await;
-    trust(&world, &said);
+    world.trust(&world.setting("AZURE_CLIENT_ID"), &said);
     world.secrets_expire(true);
     let said = succeeds(&world, &[]).await;
     assert!(said.contains("no key or certificate that the container could delete itself with"), "{said}");

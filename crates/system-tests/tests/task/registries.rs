@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use system_tests::{Engine, Registry, World};
 
-use crate::support::{prepared, trust, with_key, yaml};
+use crate::support::{prepared, with_key, yaml};
 
 const PASSWORD: &str = "planted-password";
 
@@ -53,7 +53,7 @@ async fn connect(world: &World, registries: &Registries) -> Vec<(&'static str, S
     world.connect("generic", &generic).await;
     world.connect("acr-key", &of_azure("ServicePrincipal", key)).await;
     let said = world.connect("acr-federated", &of_azure("WorkloadIdentityFederation", json!({}))).await;
-    trust(world, &said);
+    world.trust(&world.setting("AZURE_CLIENT_ID"), &said);
     let of_the_machine =
         world.identity("of-the-machine", &["Microsoft.ContainerRegistry/registries/pull/read"]);
     world.machine_has(&of_the_machine);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use system_tests::{AGENT_IMAGE, Printed, World};
 
 /// A world with the extension, and a connection to Azure with the service principal's key; `None` without a package.
@@ -26,20 +26,6 @@ pub(crate) async fn prepared(world: World) -> Option<World> {
 pub(crate) fn with_key(world: &World) -> Value {
     let key = world.setting("AZURE_CLIENT_SECRET");
     world.azure_connection("ServicePrincipal", &[("serviceprincipalkey", &key)])
-}
-
-/// Gives a federated credential to the app of the world, for what the service said of a connection.
-pub(crate) fn trust(world: &World, said: &str) {
-    let part = |name: &str| {
-        let line = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
-        line.unwrap_or_else(|| panic!("no {name} in {said}")).to_owned()
-    };
-    let credential = json!({
-        "issuer": part("workloadIdentityFederationIssuer"),
-        "subject": part("workloadIdentityFederationSubject"),
-    });
-    let credential = serde_json::from_value(credential).expect("a federated credential");
-    world.emulator().change(|state| state.entra.apps[0].federated_credentials.push(credential));
 }
 
 /// The pipeline, with further or other inputs of the first task.
