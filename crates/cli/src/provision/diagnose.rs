@@ -186,7 +186,7 @@ fn image_trouble(evidence: &Evidence<'_>, events: &[Event]) -> Option<Cause> {
         cause(
             Blame::User,
             format!("the registry does not let the container group pull {image}."),
-            "correct --registry-user and its password, or give --registry-identity the role AcrPull.",
+            "correct --registry-user and its password, or its role AcrPull; or give that role to --registry-identity.",
         )
     } else if has(text, &["not found", "manifest unknown", "does not exist", "404"]) {
         cause(Blame::User, format!("there is no image {image}."), "correct --image: repository and tag.")

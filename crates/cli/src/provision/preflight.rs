@@ -333,7 +333,11 @@ fn judge_usages(
     (findings, warnings): (&mut Vec<Finding>, &mut Vec<String>),
 ) -> Vec<Placement> {
     for (location, usages) in usages {
-        if let Err(error) = usages {
+        // Quotas are the subscription's, and the least role reaches no further than its resource group. Whoever may not
+        // read them has made no mistake, and learns it from the answer to the creation.
+        if let Err(error) = usages
+            && error.kind != ErrorKind::Refused
+        {
             warnings.push(format!("the quota in {location} could not be checked beforehand: {}", error.what));
         }
     }
@@ -549,6 +553,18 @@ mod tests {
             "ready in northeurope; [\"The subscription may have 100 container groups in westeurope, and 100 are in \
              use; this one needs 1 more. It is not tried there.\"]"
         );
+    }
+
+    #[test]
+    fn quotas_that_are_not_known() {
+        let unknown = |kind| {
+            let error = ServiceError { kind, what: "403".to_owned(), remedy: String::new() };
+            Facts { usages: vec![("westeurope".to_owned(), Err(error))], ..facts() }
+        };
+        let may_not = said(&fake::settings(), &unknown(ErrorKind::Refused));
+        assert_eq!(may_not, "ready in westeurope; []", "the least role does not read them");
+        let broken = said(&fake::settings(), &unknown(ErrorKind::Unavailable));
+        assert!(broken.contains("the quota in westeurope could not be checked beforehand: 403"), "{broken}");
     }
 
     #[test]
