@@ -1,6 +1,7 @@
 //! An emulator of a run, and calls to it as a person with curl would make them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -40,9 +41,20 @@ pub(crate) fn pause(time: Duration) {
 impl Emulator {
     /// Starts one in `data` and waits until it is ready.
     pub(crate) fn start(binaries: &Binaries, data: &Path, engine: Option<&Engine>) -> Result<Self> {
+        Self::start_with(binaries, data, engine, &[])
+    }
+
+    /// The same, with the programs that stand behind registries and storage accounts, by their variables.
+    pub(crate) fn start_with(
+        binaries: &Binaries,
+        data: &Path,
+        engine: Option<&Engine>,
+        behind: &[(&str, OsString)],
+    ) -> Result<Self> {
         std::fs::create_dir_all(data)?;
         let mut command = Command::new(binaries.path("azure-emulator"));
         command.args(["serve", "--port", "0", "--data"]).arg(data);
+        command.envs(behind.iter().map(|(name, program)| (name, program)));
         command.arg("--stand-in-agent").arg(binaries.path("stand-in-agent"));
         if let Some(engine) = engine {
             command.args(["--runtime", "docker"]);

@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: one job on one ephemeral agent, from queued to gone.
 
+mod full;
 mod life;
 mod log;
 
@@ -32,6 +33,9 @@ pub(crate) struct Options {
     /// Leave the emulator running, and say how to talk to it
     #[arg(long)]
     keep: bool,
+    /// Show all of it: network, registry, storage account and roles, and a deployment to what only the network reaches
+    #[arg(long, conflicts_with_all = ["keep", "runtime"])]
+    full: bool,
     /// Build the agent image on this one instead of on a root filesystem of this system
     #[arg(long, value_name = "IMAGE")]
     base_image: Option<String>,
@@ -41,6 +45,11 @@ pub(crate) struct Options {
 pub(crate) fn run(options: &Options) -> Result<()> {
     println!("Building (the first time takes some minutes)");
     let binaries = Binaries::build()?;
+    if options.full {
+        let engine =
+            Engine::find_or_start().context("the whole sample needs networks that keep things apart")?;
+        return full::show(&binaries, &engine, options.base_image.as_deref());
+    }
     let engine = engine(options.runtime)?;
     let image = match &engine {
         Some(engine) => base_image::build(engine, &binaries, options.base_image.as_deref())?,
