@@ -155,18 +155,25 @@ fn images(sample: &Sample) -> Vec<Resource> {
     let puller = identity(&group, PULL_IDENTITY, &place);
     let mut all = vec![resource_group(&group, &place), registry.clone(), puller.clone()];
     if !sample.without_roles {
-        all.push(role_assignment(&group, &grant_of_pull(sample, &registry, &puller)));
+        let whom = format!("for {PULL_IDENTITY}");
+        all.push(role_assignment(&group, &pull(sample, &registry, (principal_of(puller.id()), &whom))));
+        if let Some(who) = &sample.provisioner {
+            // The service connection of the registry is one of the same principal.
+            let grant = pull(sample, &registry, (who.clone(), "for the provisioner"));
+            all.push(role_assignment(&group, &grant));
+        }
     }
     all
 }
 
-fn grant_of_pull(sample: &Sample, registry: &Resource, puller: &Resource) -> Grant {
+/// The role that pulls images.
+fn pull(sample: &Sample, registry: &Resource, (principal, whom): (String, &str)) -> Grant {
     Grant {
         scope: registry.id().to_owned(),
         role: role_id(&sample.subscription, ACR_PULL),
         key: "pull".to_owned(),
-        principal: principal_of(puller.id()),
-        label: format!("AcrPull for {PULL_IDENTITY}"),
+        principal,
+        label: format!("AcrPull {whom}"),
     }
 }
 
