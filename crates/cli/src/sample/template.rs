@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn every_resource_of_up_is_in_both() {
-        let whole = Sample { provisioner: Some("somebody".to_owned()), ..sample() };
+        let whole = super::Sample { provisioner: Some("somebody".to_owned()), ..sample() };
         let types: Vec<_> =
             resources(&whole, &Part::ALL).iter().map(|resource| resource.kind().resource_type()).collect();
         let arm: Value = serde_json::from_str(&printed(TemplateTool::Arm)).expect("JSON");
