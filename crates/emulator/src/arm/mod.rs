@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
 
-pub(crate) use addresses::network_of;
+pub(crate) use addresses::{has_no_way_here, network_of};
 pub(crate) use backing::{backend_opened, backend_plan, backends};
 pub use container_groups::{ContainerGroup, Phase, stop_container_group};
 pub use identities::{GroupIdentities, Identity, UserAssignedIdentity};

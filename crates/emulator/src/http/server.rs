@@ -124,17 +124,23 @@ where
     }
 }
 
-/// The reply was lost on purpose: the connection is dropped without one.
+/// The connection is dropped without a reply.
 #[derive(Debug, thiserror::Error)]
-#[error("the reply is lost, as a fault asks")]
-struct LostReply;
+enum NotHeard {
+    /// On purpose.
+    #[error("the reply is lost, as a fault asks")]
+    LostReply,
+    /// The caller's subnet has no way out, and the services are outside.
+    #[error("the caller's subnet has no way out")]
+    NoWay,
+}
 
 async fn answer(
     emulator: Arc<Emulator>,
     door: &Door,
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
-) -> Result<hyper::Response<Full<Bytes>>, LostReply> {
+) -> Result<hyper::Response<Full<Bytes>>, NotHeard> {
     let (parts, body) = request.into_parts();
     let host =
         parts.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("localhost").to_owned();
@@ -152,6 +158,11 @@ async fn answer(
         Ok(body) => request.body = body.to_bytes().to_vec(),
         Err(error) => return Ok(response(Reply::text(413, "text/plain", &error.to_string()))),
     }
+    if matches!(door, Door::Services(_))
+        && emulator.read(|state| crate::arm::has_no_way_here(state, peer.ip()))
+    {
+        return Err(NotHeard::NoWay);
+    }
     let (method, path) = (request.method.clone(), request.path.clone());
     // What only looks at the state sees the present too.
     emulator.change(|_| ());
@@ -165,7 +176,7 @@ async fn answer(
         hold_back(&emulator).await;
     }
     emulator.note_request(&method, &path, reply.status.as_u16());
-    if lose || reply.closes_connection { Err(LostReply) } else { Ok(response(reply)) }
+    if lose || reply.closes_connection { Err(NotHeard::LostReply) } else { Ok(response(reply)) }
 }
 
 async fn route(emulator: &Arc<Emulator>, door: &Door, mut request: Request) -> Reply {
