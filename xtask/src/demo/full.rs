@@ -18,12 +18,16 @@ use crate::{extension, image, machine, node_tools};
 /// The image with the Azure CLI.
 const IMAGE: &str = "ephemeral-agents/demo-azure:latest";
 
+/// The same, which trusts the authority of the emulator, as that of a company may trust its own.
+const TRUSTING_IMAGE: &str = "ephemeral-agents/demo-trusting:latest";
+
 /// The name of the app behind the service connections.
 const APP: &str = "sample-azure-subscription";
 
-/// What the file holds that is to be uploaded from outside, and where: as the pipeline does it, with the account's key.
+/// An upload from outside, as the pipeline does it: with the account's key, which an owner may have.
 const UPLOAD: &str = "set -e
-az config set core.instance_discovery=false --only-show-errors
+export AZURE_CORE_ONLY_SHOW_ERRORS=true
+az config set core.instance_discovery=false
 az cloud register --name emulator --endpoint-resource-manager $EMULATOR_URL --output none
 az cloud set --name emulator
 echo \"$AZURE_CLIENT_SECRET\" > /tmp/secret
@@ -148,8 +152,9 @@ impl Show<'_> {
         let lines = "COPY authority.crt /usr/local/share/ca-certificates/\nRUN update-ca-certificates";
         std::fs::write(context.join("Dockerfile"), format!("FROM {IMAGE}\n{lines}\n"))?;
         std::fs::copy(self.emulator.setting("EMULATOR_CA_FILE"), context.join("authority.crt"))?;
+        output(self.docker(&["build", "--quiet", "--force-rm", "--tag", TRUSTING_IMAGE]).arg(&context))?;
         let image = format!("{server}/agent:1");
-        output(self.docker(&["build", "--quiet", "--force-rm", "--tag", &image]).arg(&context))?;
+        output(&mut self.docker(&["tag", TRUSTING_IMAGE, &image]))?;
         let user = self.emulator.setting("AZURE_CLIENT_ID");
         let secret = self.data.join("registry-secret");
         std::fs::write(&secret, self.emulator.setting("AZURE_CLIENT_SECRET"))?;
@@ -158,6 +163,8 @@ impl Show<'_> {
         std::fs::remove_file(secret)?;
         println!("$ docker push {image}");
         output(&mut self.docker(&["push", "--quiet", &image]))?;
+        // What is started later has to come from the registry.
+        output(&mut self.docker(&["rmi", &image]))?;
         Ok(server)
     }
 
@@ -212,15 +219,8 @@ impl Show<'_> {
         for name in ["EMULATOR_URL", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"] {
             run.args(["--env", name]).env(name, self.emulator.setting(name));
         }
-        let images = output(&mut self.docker(&[
-            "images",
-            "--format",
-            "{{.Repository}}:{{.Tag}}",
-            "127.0.0.1:*/agent",
-        ]))?;
-        let image = images.lines().next().context("the image that was pushed")?;
         println!("$ az storage blob upload --container-name test --name outside.txt --data 'from outside'\n");
-        let answer = run.args([image, "-c", UPLOAD]).output()?;
+        let answer = run.args([TRUSTING_IMAGE, "-c", UPLOAD]).output()?;
         let text = String::from_utf8_lossy(&answer.stderr).into_owned();
         println!("{}", text.trim());
         Ok(!answer.status.success() && text.contains("network rules"))
