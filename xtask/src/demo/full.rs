@@ -110,6 +110,7 @@ impl Show<'_> {
 
         heading("Away with it");
         self.sample("down", &[])?;
+        output(&mut self.docker(&["rmi", &format!("{login_server}/agent:1")]))?;
         if !left.agents.is_empty() || !left.groups.is_empty() {
             bail!("an agent or its container group is left");
         }

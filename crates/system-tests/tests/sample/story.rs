@@ -92,12 +92,15 @@ impl Story {
     }
 
     async fn end(self) {
+        let server = self.world.emulator().read(|state| state.arm.registries[0].login_server.clone());
         let down = sample(&self.world, &["down"]).run().await;
         assert_eq!(down.code, Some(0), "{}", down.said());
         let left = self.world.emulator().read(resources);
         assert_eq!(left, self.before, "{}", down.said());
         self.world.end().await;
         self.engine.docker(&["rmi", &self.image]);
+        // What was pulled; where it did not come to that, there is none.
+        self.engine.try_docker(&["rmi", &format!("{server}/agent:1")]);
     }
 }
 
