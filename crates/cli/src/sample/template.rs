@@ -183,7 +183,7 @@ mod tests {
         for kind in &types {
             let wanted = types.iter().filter(|other| *other == kind).count();
             // Grants to whoever provisions are in a template, and only there where nobody is named.
-            let more = if kind.ends_with("roleAssignments") { 3 } else { 0 };
+            let more = if kind.ends_with("roleAssignments") { 4 } else { 0 };
             assert_eq!(in_arm.iter().filter(|found| found == kind).count(), wanted + more, "{kind} in ARM");
             let found = in_terraform
                 .values()

@@ -155,19 +155,16 @@ fn images(sample: &Sample) -> Vec<Resource> {
     let puller = identity(&group, PULL_IDENTITY, &place);
     let mut all = vec![resource_group(&group, &place), registry.clone(), puller.clone()];
     if !sample.without_roles {
-        all.push(role_assignment(&group, &grant_of_pull(sample, &registry, &puller)));
+        let pull = |principal: String, to_whom: &str| {
+            let label = format!("AcrPull for {to_whom}");
+            let (scope, role) = (registry.id().to_owned(), role_id(&sample.subscription, ACR_PULL));
+            role_assignment(&group, &Grant { scope, role, key: "pull".to_owned(), principal, label })
+        };
+        all.push(pull(principal_of(puller.id()), PULL_IDENTITY));
+        // A service connection to the registry pulls by itself.
+        all.extend(sample.provisioner.clone().map(|who| pull(who, "the provisioner")));
     }
     all
-}
-
-fn grant_of_pull(sample: &Sample, registry: &Resource, puller: &Resource) -> Grant {
-    Grant {
-        scope: registry.id().to_owned(),
-        role: role_id(&sample.subscription, ACR_PULL),
-        key: "pull".to_owned(),
-        principal: principal_of(puller.id()),
-        label: format!("AcrPull for {PULL_IDENTITY}"),
-    }
 }
 
 fn files(sample: &Sample) -> Vec<Resource> {
