@@ -122,11 +122,12 @@ pub(super) async fn before_deleting(
 ) -> Told<(Vec<Resource>, Seen)> {
     let (agents, network) = (sample.group(), sample.network_group());
     let groups = if agents == network { vec![agents] } else { vec![agents, network] };
-    let contents = try_join_all(groups.iter().map(|group| store.in_group(group))).await?;
     let grants: Vec<_> = try_join_all(groups.iter().map(|group| store.grants(group))).await?;
     let grants: Vec<_> = grants.into_iter().flatten().collect();
     let wanted = with_grants(sample, parts, &grants);
     let mut seen = Seen { found: found(store, &wanted).await?, grants, ..Seen::default() };
+    // Not before what is going already is gone: that is waited for above.
+    let contents = try_join_all(groups.iter().map(|group| store.in_group(group))).await?;
     seen.contents = contents.into_iter().flatten().collect();
     seen.container_groups = container_groups(store).await;
     seen.locks = locks(store, &seen, &wanted).await;

@@ -254,7 +254,7 @@ async fn a_right_that_turns_out_to_be_missing_names_the_command_too() {
     cloud.refusals.borrow_mut().push(("roleAssignments", no, u32::MAX));
     let failure = up_with(&cloud, (&sample(), &Part::ALL, false)).await.expect_err("it may not");
     let said = message(&failure);
-    assert!(said.contains("have an owner run: az role assignment create --name "), "{said}");
+    assert!(said.contains("have an owner run `az role assignment create --name "), "{said}");
     assert!(said.contains("Done so far:"), "{said}");
     assert_eq!(failure.blame(), Blame::Partly);
 }

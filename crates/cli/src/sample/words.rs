@@ -100,8 +100,10 @@ pub(super) fn refused(refusal: StoreError, resource: &Resource) -> ServiceError 
     let StoreError { code, mut error } = refusal;
     match code.as_str() {
         "AuthorizationFailed" if is_role(resource.kind()) => {
-            error.remedy =
-                format!("go on with --without-roles, and have an owner run: {}", command_of_owner(resource));
+            error.remedy = format!(
+                "go on with --without-roles, and have an owner run `{}`.",
+                command_of_owner(resource)
+            );
         }
         // Somebody was faster: it was free a moment ago.
         "AlreadyInUse" | "StorageAccountAlreadyTaken" => error.remedy = another_name(resource.kind()),

@@ -2,6 +2,9 @@
 //!
 //! `AZURITE` and `DOCKER_REGISTRY` name what stands behind storage accounts and registries; `cargo xtask test` does.
 
+mod interrupts;
+mod refusals;
+
 use system_tests::{Invocation, World};
 
 /// Whether there is what the sample's storage account and registry need.
