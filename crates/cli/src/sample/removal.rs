@@ -152,7 +152,7 @@ fn agents_left(sample: &Sample, goes: &[&Resource], seen: &Seen) -> Vec<Finding>
         let place = group_of(found.id()).map(|group| group.name().to_owned()).unwrap_or_default();
         by_group.entry(place).or_default().insert(found.name());
     }
-    by_group.into_iter().map(|(group, names)| agents_in(&group, names.into_iter().collect())).collect()
+    by_group.into_iter().map(|(group, names)| agents_in(&group, &Vec::from_iter(names))).collect()
 }
 
 /// Whether a container group is in the network.
@@ -165,7 +165,7 @@ fn joins(found: &Found, sample: &Sample) -> bool {
         .any(|subnet| subnet["id"].as_str().is_some_and(|id| id.to_lowercase().starts_with(&network)))
 }
 
-fn agents_in(group: &str, names: Vec<&str>) -> Finding {
+fn agents_in(group: &str, names: &[&str]) -> Finding {
     Finding {
         what: format!(
             "There are container groups still, in the resource group {group}: {}.",
