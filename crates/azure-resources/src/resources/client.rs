@@ -54,8 +54,20 @@ impl Resources {
         Self { manager, subscription: subscription.into() }
     }
 
-    /// A resource, if it is there.
+    /// A resource, if it is there, once nothing goes on in it: somebody may have begun to make it, or to delete it, and
+    /// have been stopped.
     pub async fn get(&self, kind: ResourceKind, id: &str) -> Result<Option<Found>, HttpError> {
+        let mut waits = Waits::new();
+        loop {
+            match self.shown(kind, id).await? {
+                Some(found) if !found.is_settled() => waits.wait(None, &self.manager).await?,
+                found => return Ok(found),
+            }
+        }
+    }
+
+    /// A resource as it is at this moment, if it is there.
+    async fn shown(&self, kind: ResourceKind, id: &str) -> Result<Option<Found>, HttpError> {
         let request = self.manager.by_id(Method::Get, id, kind.api_version());
         let Some(response) = if_there(self.manager.send(request).await)? else { return Ok(None) };
         Ok(Some(Found(response.json()?)))
@@ -90,7 +102,11 @@ impl Resources {
     async fn settled(&self, resource: &Resource) -> Result<Found, HttpError> {
         let mut waits = Waits::new();
         loop {
-            match self.get(resource.kind(), resource.id()).await? {
+            match self.shown(resource.kind(), resource.id()).await? {
+                Some(found) if found.is_failed() => {
+                    let message = format!("Resource Manager shows it as {}.", found.state());
+                    return Err(failed(&self.manager, "ResourceDeploymentFailure".to_owned(), message));
+                }
                 Some(found) if found.is_settled() => return Ok(found),
                 Some(_) | None => waits.wait(None, &self.manager).await?,
             }
@@ -131,6 +147,15 @@ impl Resources {
         let kind = ResourceKind::VirtualNetwork;
         let path = format!("{}/providers/{}", group.id(), kind.resource_type());
         self.list(&path, kind.api_version()).await
+    }
+
+    /// The container groups of the subscription, as far as whoever asks may see them.
+    pub async fn container_groups(&self) -> Result<Vec<Found>, HttpError> {
+        let path = format!(
+            "/subscriptions/{}/providers/Microsoft.ContainerInstance/containerGroups",
+            self.subscription
+        );
+        self.list(&path, crate::container_groups::API_VERSION).await
     }
 
     async fn list(&self, path: &str, api_version: &str) -> Result<Vec<Found>, HttpError> {

@@ -29,6 +29,11 @@ impl Found {
         self.0["type"].as_str().unwrap_or_default()
     }
 
+    /// Its region, where it has one.
+    pub fn location(&self) -> Option<&str> {
+        self.0["location"].as_str()
+    }
+
     /// Its tags.
     pub fn tags(&self) -> BTreeMap<String, String> {
         let tags = self.0["tags"].as_object().into_iter().flatten();
@@ -43,6 +48,11 @@ impl Found {
     /// The number of the role that is assigned.
     pub fn role_number(&self) -> Option<&str> {
         self.0["properties"]["roleDefinitionId"].as_str()?.rsplit('/').next()
+    }
+
+    /// The id of what a role is assigned over.
+    pub fn scope(&self) -> Option<&str> {
+        self.0["properties"]["scope"].as_str()
     }
 
     /// The principal of an identity, or who a role is assigned to.
@@ -66,10 +76,19 @@ impl Found {
         self.0["properties"]["subnets"].as_array().into_iter().flatten().map(FoundSubnet)
     }
 
+    /// Whether making it, or changing it, was tried and did not work.
+    pub fn is_failed(&self) -> bool {
+        self.is_settled() && !self.state().eq_ignore_ascii_case("succeeded")
+    }
+
     /// Whether Resource Manager is done with it: a state that is not said is no state in between.
     pub(crate) fn is_settled(&self) -> bool {
-        let state = self.0["properties"]["provisioningState"].as_str().unwrap_or("Succeeded");
-        ["succeeded", "failed", "canceled"].contains(&state.to_ascii_lowercase().as_str())
+        ["succeeded", "failed", "canceled"].contains(&self.state().to_ascii_lowercase().as_str())
+    }
+
+    /// How far Resource Manager is with it; what says nothing is done.
+    pub(crate) fn state(&self) -> &str {
+        self.0["properties"]["provisioningState"].as_str().unwrap_or("Succeeded")
     }
 }
 
@@ -81,6 +100,16 @@ impl<'a> FoundSubnet<'a> {
     /// Its name.
     pub fn name(self) -> &'a str {
         self.0["name"].as_str().unwrap_or_default()
+    }
+
+    /// Its ranges of addresses, of which some versions show one, and some a list.
+    pub fn prefixes(self) -> Vec<&'a str> {
+        let properties = &self.0["properties"];
+        let all = properties["addressPrefixes"].as_array().into_iter().flatten();
+        let mut all: Vec<_> = all.filter_map(Value::as_str).collect();
+        let one = properties["addressPrefix"].as_str();
+        all.extend(one.filter(|one| !all.contains(one)));
+        all
     }
 
     /// Whether Azure Container Instances holds on to it.

@@ -63,7 +63,10 @@ async fn carry_out(
         }
         let outcome = tokio::select! {
             biased;
-            () = interrupts.first() => Err(Failure::Interrupted { taken_down: None }),
+            () = interrupts.first() => {
+                done.extend(begun(step));
+                Err(Failure::Interrupted { taken_down: None })
+            }
             outcome = once(store, step) => outcome.map_err(|refused| failed(step, refused)),
         };
         if let Err(cause) = outcome {
@@ -72,6 +75,12 @@ async fn carry_out(
         done.push(in_words(step, GONE));
     }
     Ok(done)
+}
+
+/// What is being deleted when a signal comes is deleted by the service all the same.
+fn begun(step: &Removal) -> Option<(String, &'static str)> {
+    let begins = !matches!(step, Removal::Leave(..));
+    begins.then(|| (in_words(step, GONE).0, "asked to go, and not waited for"))
 }
 
 async fn once(store: &impl Store, step: &Removal) -> Result<(), StoreError> {
@@ -86,7 +95,8 @@ fn failed(step: &Removal, refused: StoreError) -> Failure {
     let (what, _) = in_words(step, GONE);
     let error = match step {
         Removal::Delete(resource) => words::refused(refused, resource),
-        Removal::FreeSubnet(_) | Removal::Leave(..) => refused.error,
+        Removal::FreeSubnet(subnet) => words::not_freed(refused, subnet),
+        Removal::Leave(..) => refused.error,
     };
     let doing = match step {
         Removal::FreeSubnet(_) => format!("free the {what}"),

@@ -55,6 +55,8 @@ pub(super) struct Cloud {
     pub(super) regions: RefCell<Vec<&'static str>>,
     pub(super) unregistered: RefCell<Vec<&'static str>>,
     pub(super) may_give_roles: Cell<Option<bool>>,
+    /// What whoever asks may not do, although it may give roles.
+    pub(super) may_not: Cell<&'static str>,
     pub(super) locks: RefCell<Vec<Lock>>,
     next_principal: Cell<u32>,
 }
@@ -70,6 +72,7 @@ impl Default for Cloud {
             regions: RefCell::new(vec!["West Europe", "North Europe"]),
             unregistered: RefCell::default(),
             may_give_roles: Cell::new(Some(true)),
+            may_not: Cell::default(),
             locks: RefCell::default(),
             next_principal: Cell::new(1),
         }
@@ -195,6 +198,10 @@ impl Store for Cloud {
         Ok(self.all(|id, _| id.starts_with(&inside) && is_listed(id)))
     }
 
+    async fn container_groups(&self) -> Told<Vec<Found>> {
+        Ok(self.all(|id, _| id.contains("/containergroups/")))
+    }
+
     async fn grants(&self, group: &ResourceGroupId) -> Told<Vec<Found>> {
         let inside = format!("{}/", group.id().to_lowercase());
         Ok(self.all(|id, _| id.starts_with(&inside) && id.contains("/roleassignments/")))
@@ -215,8 +222,8 @@ impl Store for Cloud {
         Ok(Some(Provider { registered: !self.unregistered.borrow().contains(&namespace), locations }))
     }
 
-    async fn may(&self, _: Option<&ResourceGroupId>, _: &str) -> Told<Option<bool>> {
-        Ok(self.may_give_roles.get())
+    async fn may(&self, _: Option<&ResourceGroupId>, action: &str) -> Told<Option<bool>> {
+        Ok(if self.may_not.get() == action { Some(false) } else { self.may_give_roles.get() })
     }
 
     async fn locks(&self, _: &ResourceGroupId) -> Told<Vec<Lock>> {

@@ -9,8 +9,9 @@ use super::wanted::{MADE_BY, Part, resources};
 use super::{Store, Told};
 use crate::settings::sample::Sample;
 
-/// The right without which no role is given.
-pub(super) const GIVE_ROLES: &str = "Microsoft.Authorization/roleAssignments/write";
+/// The rights without which no role is made and given. There are roles that have only the first.
+const GIVE_ROLES: [&str; 2] =
+    ["Microsoft.Authorization/roleAssignments/write", "Microsoft.Authorization/roleDefinitions/write"];
 
 /// Providers, and the type whose regions matter.
 const PROVIDERS: [(&str, &str); 5] = [
@@ -32,7 +33,7 @@ pub(super) struct Seen {
     pub(super) networks: Vec<Found>,
     /// What the subscription may use, and where.
     pub(super) providers: Vec<(&'static str, Option<Provider>)>,
-    /// Whether whoever asks may give roles.
+    /// Whether whoever asks may make roles and give them.
     pub(super) may_give_roles: Option<bool>,
     /// Locks on the resource groups and on what is in them.
     pub(super) locks: Vec<Lock>,
@@ -40,6 +41,8 @@ pub(super) struct Seen {
     pub(super) grants: Vec<Found>,
     /// Everything in the resource groups.
     pub(super) contents: Vec<Found>,
+    /// Container groups anywhere in the subscription: the network may be used from elsewhere.
+    pub(super) container_groups: Vec<Found>,
 }
 
 impl Seen {
@@ -86,15 +89,28 @@ pub(super) async fn before_creating(store: &impl Store, sample: &Sample, wanted:
     seen.providers = try_join_all(PROVIDERS.iter().map(ask)).await?;
     seen.may_give_roles = may_give_roles(store, &seen, sample).await;
     seen.locks = locks(store, &seen, wanted).await;
+    seen.grants = grants(store, &seen, wanted).await;
     Ok(seen)
 }
 
 /// Asked where the roles are to be given; where that is not there yet, of the whole subscription. Who may not even ask
 /// is told by the service itself, later.
 async fn may_give_roles(store: &impl Store, seen: &Seen, sample: &Sample) -> Option<bool> {
-    let group = sample.group();
-    let group = seen.get(&group.id()).is_some().then_some(&group);
-    store.may(group, GIVE_ROLES).await.unwrap_or_default()
+    let mut groups = vec![sample.group()];
+    // Whoever provisions gets a role over the network too.
+    groups.extend(sample.provisioner.is_some().then(|| sample.network_group()));
+    let mut known = true;
+    for group in &groups {
+        let group = seen.get(&group.id()).is_some().then_some(group);
+        for right in GIVE_ROLES {
+            match store.may(group, right).await.unwrap_or_default() {
+                Some(true) => {}
+                Some(false) => return Some(false),
+                None => known = false,
+            }
+        }
+    }
+    known.then_some(true)
 }
 
 /// What matters before something is deleted, and what may be. Agents may still be there whichever part is to go, so
@@ -106,12 +122,14 @@ pub(super) async fn before_deleting(
 ) -> Told<(Vec<Resource>, Seen)> {
     let (agents, network) = (sample.group(), sample.network_group());
     let groups = if agents == network { vec![agents] } else { vec![agents, network] };
-    let contents = try_join_all(groups.iter().map(|group| store.in_group(group))).await?;
     let grants: Vec<_> = try_join_all(groups.iter().map(|group| store.grants(group))).await?;
     let grants: Vec<_> = grants.into_iter().flatten().collect();
     let wanted = with_grants(sample, parts, &grants);
     let mut seen = Seen { found: found(store, &wanted).await?, grants, ..Seen::default() };
+    // Not before what is going already is gone: that is waited for above.
+    let contents = try_join_all(groups.iter().map(|group| store.in_group(group))).await?;
     seen.contents = contents.into_iter().flatten().collect();
+    seen.container_groups = container_groups(store).await;
     seen.locks = locks(store, &seen, &wanted).await;
     Ok((wanted, seen))
 }
@@ -139,6 +157,27 @@ fn with_grants(sample: &Sample, parts: &[Part], grants: &[Found]) -> Vec<Resourc
 fn groups(seen: &Seen, wanted: &[Resource]) -> Vec<ResourceGroupId> {
     let groups = wanted.iter().filter(|resource| resource.kind() == ResourceKind::ResourceGroup);
     groups.filter(|group| seen.get(group.id()).is_some()).filter_map(|group| group_of(group.id())).collect()
+}
+
+/// Who may not see who has which role finds out when it gives one.
+async fn grants(store: &impl Store, seen: &Seen, wanted: &[Resource]) -> Vec<Found> {
+    let mut all = Vec::new();
+    for group in groups(seen, wanted) {
+        match store.grants(&group).await {
+            Ok(grants) => all.extend(grants),
+            Err(refused) => tracing::debug!(error = %refused.error, "grants were not listed"),
+        }
+    }
+    all
+}
+
+/// Who may not see them is told by the service itself that the subnet is in use.
+async fn container_groups(store: &impl Store) -> Vec<Found> {
+    let listed = store.container_groups().await;
+    listed.unwrap_or_else(|refused| {
+        tracing::debug!(error = %refused.error, "the subscription's container groups were not listed");
+        Vec::new()
+    })
 }
 
 /// Who may not see locks is told of them by the service itself, later.

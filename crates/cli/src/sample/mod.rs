@@ -11,6 +11,7 @@ pub(crate) mod pool;
 pub(crate) mod template;
 pub(crate) mod wanted;
 
+mod addresses;
 mod look;
 mod plan;
 mod removal;
@@ -29,8 +30,9 @@ use crate::arguments::sample::{PartCommand, PoolCommand, SampleArguments, Sample
 use crate::errors::Failure;
 use crate::interrupts::Interrupts;
 use crate::report::Report;
+use crate::settings::Azure;
 use crate::settings::environment::Environment;
-use crate::settings::sample as settings;
+use crate::settings::sample::{self as settings, SamplePool};
 use crate::settings::secrets_of;
 use crate::wiring::{AzureStore, DevOpsPools};
 use wanted::Part;
@@ -88,6 +90,29 @@ fn dry(given: &SampleArguments) -> bool {
     given.dry_run.unwrap_or_default()
 }
 
+/// The organization's pools, where the pool is to be seen to: asked first, since a token that does not work is known
+/// before anything is done.
+async fn pools(
+    azure: &Azure,
+    (pool, creates): (Option<&SamplePool>, bool),
+    (environment, interrupts): (&Environment, &Interrupts),
+) -> Result<Option<DevOpsPools>, Failure> {
+    let Some(pool) = pool else { return Ok(None) };
+    let pools = DevOpsPools::connect(azure, &pool.devops, environment).await?;
+    pool::look(&pools, (pool, creates), interrupts).await?;
+    Ok(Some(pools))
+}
+
+/// What is said of a pool that could not be seen to, after all else was.
+fn without_pool(cause: Failure, text: &str, changed: bool) -> Failure {
+    if !changed {
+        return cause;
+    }
+    let done = text.lines().map(str::to_owned).collect();
+    let remedy = "run the same command again, which goes on from here.".to_owned();
+    Failure::Unfinished { cause: Box::new(cause), done, remedy }
+}
+
 async fn up(
     global: &Global,
     given: &WholeArguments,
@@ -96,17 +121,18 @@ async fn up(
     let (azure, sample, pool) = settings::whole(global, given, environment, true)?;
     report.learn(&secrets_of(&azure, pool.as_ref().map(|pool| &pool.devops)));
     let store = AzureStore::connect(&azure, environment).await?;
-    let wish = (&sample, Part::ALL.as_slice(), dry(&given.sample));
+    let dry = dry(&given.sample);
+    let pools = pools(&azure, (pool.as_ref().filter(|_| !dry), true), (environment, interrupts)).await?;
+    let wish = (&sample, Part::ALL.as_slice(), dry);
     let (mut text, mut json) = create::run(&store, wish, report, interrupts).await?;
-    let about_pool = match &pool {
-        Some(pool) if dry(&given.sample) => {
-            format!("would create the agent pool {} if it is missing", pool.name)
+    let about_pool = match (&pool, &pools) {
+        (Some(pool), Some(pools)) => {
+            let outcome = pool::create(pools, pool, report, interrupts).await;
+            let changed = json["changed"] == true;
+            outcome.map_err(|cause| without_pool(cause, &text, changed))?
         }
-        Some(pool) => {
-            let pools = DevOpsPools::connect(&azure, &pool.devops, environment).await?;
-            pool::create(&pools, pool, report, interrupts).await?
-        }
-        None => pool::LEFT_OUT.to_owned(),
+        (Some(pool), None) => format!("would create the agent pool {} if it is missing", pool.name),
+        (None, _) => pool::LEFT_OUT.to_owned(),
     };
     words::add_pool(&mut text, &mut json, &about_pool);
     report.result(&text, &json);
@@ -121,17 +147,19 @@ async fn down(
     let (azure, sample, pool) = settings::whole(global, given, environment, false)?;
     report.learn(&secrets_of(&azure, pool.as_ref().map(|pool| &pool.devops)));
     let store = AzureStore::connect(&azure, environment).await?;
-    let wish = (&sample, Part::ALL.as_slice(), dry(&given.sample));
+    let dry = dry(&given.sample);
+    let pools = pools(&azure, (pool.as_ref().filter(|_| !dry), false), (environment, interrupts)).await?;
+    let wish = (&sample, Part::ALL.as_slice(), dry);
     let (mut text, mut json) = delete::run(&store, wish, report, interrupts).await?;
-    let about_pool = match &pool {
-        Some(pool) if dry(&given.sample) => {
-            format!("would delete the agent pool {} if `up` made it", pool.name)
+    let about_pool = match (&pool, &pools) {
+        (Some(pool), Some(pools)) => {
+            let outcome = pool::delete(pools, pool, report, interrupts).await;
+            let mut resources = json["resources"].as_array().into_iter().flatten();
+            let changed = resources.any(|one| one["outcome"] != "left");
+            outcome.map_err(|cause| without_pool(cause, &text, changed))?
         }
-        Some(pool) => {
-            let pools = DevOpsPools::connect(&azure, &pool.devops, environment).await?;
-            pool::delete(&pools, pool, report, interrupts).await?
-        }
-        None => pool::LEFT_OUT.to_owned(),
+        (Some(pool), None) => format!("would delete the agent pool {} if `up` made it", pool.name),
+        (None, _) => pool::LEFT_OUT.to_owned(),
     };
     words::add_pool(&mut text, &mut json, &about_pool);
     report.result(&text, &json);

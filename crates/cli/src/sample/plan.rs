@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::look::{Seen, is_ours};
 use super::wanted::Part;
-use super::words;
+use super::{addresses, words};
 use crate::errors::Blame;
 use crate::provision::preflight::Finding;
 use crate::settings::sample::Sample;
@@ -43,8 +43,9 @@ pub(super) fn plan(
 ) -> Result<Vec<Step>, Vec<Finding>> {
     let mut findings: Vec<_> = wanted.iter().filter_map(|resource| in_the_way(resource, seen)).collect();
     findings.extend(providers(sample, seen));
+    findings.extend(elsewhere(sample, wanted, seen));
     if parts.contains(&Part::Network) {
-        findings.extend(overlaps(sample, seen));
+        findings.extend(addresses::in_the_way(sample, wanted, seen));
     } else if parts.contains(&Part::Storage) {
         findings.extend(no_subnet(sample, seen));
     }
@@ -56,11 +57,23 @@ pub(super) fn plan(
 
 fn step(resource: &Resource, seen: &Seen) -> Step {
     let action = match seen.get(resource.id()) {
+        None if is_given(resource, seen) => Action::Borrow,
         None => Action::Create,
         Some(found) if !is_ours(resource.kind(), found) => Action::Borrow,
         Some(found) => existing(resource, found, seen),
     };
     Step { resource: resource.clone(), action }
+}
+
+/// Whether somebody gave that role already, under another number: the service takes no second one.
+fn is_given(resource: &Resource, seen: &Seen) -> bool {
+    let principal = |identity: &str| seen.principal(identity).map(str::to_owned);
+    let Some(wanted) = with_principals(resource.body(), principal) else { return false };
+    resource.kind() == ResourceKind::RoleAssignment
+        && seen.grants.iter().any(|grant| {
+            let has_scope = grant.scope().is_some_and(|scope| scope.eq_ignore_ascii_case(resource.parent()));
+            has_scope && differences(&wanted, grant.body()).is_empty()
+        })
 }
 
 fn existing(resource: &Resource, found: &Found, seen: &Seen) -> Action {
@@ -71,6 +84,10 @@ fn existing(resource: &Resource, found: &Found, seen: &Seen) -> Action {
         return if same { Action::Keep } else { Action::Replace };
     }
     match differences(&wanted.unwrap_or_default(), found.body()) {
+        // It is there, and whoever made it was told that it failed.
+        paths if paths.is_empty() && found.is_failed() => {
+            Action::Update(vec!["provisioningState".to_owned()])
+        }
         paths if paths.is_empty() => Action::Keep,
         paths => Action::Update(paths),
     }
@@ -95,10 +112,7 @@ fn in_the_way(resource: &Resource, seen: &Seen) -> Option<Finding> {
     if let Some(why) = seen.refused_names.get(&resource.id().to_lowercase()) {
         let kind = resource.kind().words();
         let what = format!("No {kind} can be called {}: {}", resource.label(), words::sentence(why));
-        return Some(finding(
-            what,
-            format!("choose another name, since such names are one for all of Azure ({option})."),
-        ));
+        return Some(finding(what, words::another_name(resource.kind())));
     }
     let found = seen.get(resource.id())?;
     if resource.kind() == ResourceKind::ResourceGroup || is_ours(resource.kind(), found) {
@@ -130,40 +144,20 @@ fn providers(sample: &Sample, seen: &Seen) -> Vec<Finding> {
     findings
 }
 
-/// Networks of the same resource group that have some of the same addresses: they can never be joined to ours.
-fn overlaps(sample: &Sample, seen: &Seen) -> Vec<Finding> {
-    let (first, second) = sample.addresses;
-    let ours = range(&format!("{first}.{second}.0.0/16"));
-    let others = seen.networks.iter().filter(|network| !network.name().eq_ignore_ascii_case(&sample.network));
-    let overlapping = others.filter_map(|network| {
-        let prefixes = network.address_prefixes();
-        let prefix = prefixes.into_iter().find(|prefix| overlap(ours, range(prefix)))?;
-        Some((network.name().to_owned(), prefix))
-    });
-    overlapping
-        .map(|(name, prefix)| {
-            finding(
-                format!(
-                    "The addresses {first}.{second}.0.0/16 overlap with {prefix} of the virtual network {name} in {}.",
-                    sample.network_group
-                ),
-                "choose another range (--address-space), such as 10.20.0.0/16.".to_owned(),
-            )
-        })
-        .collect()
-}
-
-/// The first and the last address of a range.
-fn range(prefix: &str) -> Option<(u32, u32)> {
-    let (address, bits) = prefix.split_once('/')?;
-    let bits = bits.parse::<u32>().ok().filter(|bits| *bits <= 32)?;
-    let first = u32::from(address.parse::<std::net::Ipv4Addr>().ok()?);
-    let size = u32::MAX.checked_shr(bits).unwrap_or(0);
-    Some((first & !size, first | size))
-}
-
-fn overlap(one: Option<(u32, u32)>, other: Option<(u32, u32)>) -> bool {
-    one.zip(other).is_some_and(|(one, other)| one.0 <= other.1 && other.0 <= one.1)
+/// What an earlier run made in another region: nothing is ever moved. One of them says it for all.
+fn elsewhere(sample: &Sample, wanted: &[Resource], seen: &Seen) -> Option<Finding> {
+    let ours = wanted.iter().filter_map(|resource| Some((resource, seen.get(resource.id())?)));
+    let ours = ours.filter(|(resource, found)| resource.kind().has_tags() && is_ours(resource.kind(), found));
+    let mut places = ours.filter_map(|(resource, found)| Some((resource, found.location()?)));
+    let (resource, place) = places.find(|(_, place)| !same_location(place, &sample.location))?;
+    Some(finding(
+        format!(
+            "The {} is in {place}, and {} is wanted: nothing is moved to another region.",
+            resource.in_words(),
+            sample.location
+        ),
+        format!("use --location {place}, or delete the sample there first: `ephemeral-agents sample down`."),
+    ))
 }
 
 fn no_subnet(sample: &Sample, seen: &Seen) -> Option<Finding> {
@@ -184,7 +178,7 @@ fn no_subnet(sample: &Sample, seen: &Seen) -> Option<Finding> {
 fn no_right(steps: &[Step], seen: &Seen) -> Option<Finding> {
     let roles: Vec<_> = steps
         .iter()
-        .filter(|step| !matches!(step.action, Action::Keep))
+        .filter(|step| !matches!(step.action, Action::Keep | Action::Borrow))
         .map(|step| &step.resource)
         .filter(|resource| words::is_role(resource.kind()))
         .collect();
@@ -194,7 +188,7 @@ fn no_right(steps: &[Step], seen: &Seen) -> Option<Finding> {
     let commands: Vec<_> =
         roles.iter().map(|role| format!("\n      {}", words::command_of_owner(role))).collect();
     Some(finding(
-        "You may not give roles: that takes Owner, or User Access Administrator.".to_owned(),
+        "You may not make and give roles: that takes Owner, or User Access Administrator.".to_owned(),
         format!("create the rest with --without-roles, and have an owner run:{}", commands.concat()),
     ))
 }
@@ -206,25 +200,4 @@ fn read_only(steps: &[Step], seen: &Seen) -> Vec<Finding> {
         lock.read_only && changed.any(|step| words::is_locked_by(step.resource.id(), &lock.id))
     });
     locks.map(|lock| words::locked(&lock.id, "changed")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{overlap, range};
-
-    #[test]
-    fn ranges_overlap_or_not() {
-        let table = [
-            ("10.10.0.0/16", "10.10.254.0/23", true),
-            ("10.0.0.0/8", "10.10.0.0/16", true),
-            ("10.10.0.0/16", "10.11.0.0/16", false),
-            ("10.10.0.0/16", "10.9.255.0/24", false),
-            ("0.0.0.0/0", "10.10.0.0/16", true),
-            ("10.10.0.0/16", "fd00::/8", false),
-            ("10.10.0.1/32", "10.10.0.1/32", true),
-        ];
-        for (one, other, expected) in table {
-            assert_eq!(overlap(range(one), range(other)), expected, "{one} {other}");
-        }
-    }
 }

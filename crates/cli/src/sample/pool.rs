@@ -43,24 +43,58 @@ pub(super) async fn create(
     }
 }
 
+/// Says now what would keep [`create`] or [`delete`] from working, as far as that can be known: before anything else is
+/// made or deleted.
+pub(super) async fn look(
+    pools: &impl Pools,
+    (wanted, creates): (&SamplePool, bool),
+    interrupts: &Interrupts,
+) -> Result<(), Failure> {
+    let name = &wanted.name;
+    let looking = async {
+        match see(pools, name).await? {
+            Some((pool, has_agents)) if creates => takes_agents(&pool, has_agents),
+            _ => Ok(()),
+        }
+    };
+    tokio::select! {
+        biased;
+        () = interrupts.first() => Err(Failure::Interrupted { taken_down: None }),
+        outcome = Box::pin(looking) => outcome.map_err(failed(&format!("look at the agent pool {name}"))),
+    }
+}
+
+/// The pool, if it is there, and whether it has agents.
+async fn see(pools: &impl Pools, name: &str) -> Answer<Option<(Pool, bool)>> {
+    let Some(pool) = pools.pool(name).await? else { return Ok(None) };
+    let has_agents = !pools.agents(pool.id).await?.is_empty();
+    Ok(Some((pool, has_agents)))
+}
+
+/// One without agents has to take one.
+fn takes_agents(pool: &Pool, has_agents: bool) -> Answer<()> {
+    if has_agents || !(pool.hosted || pool.manageable == Some(false)) {
+        return Ok(());
+    }
+    Err(ServiceError {
+        kind: ErrorKind::Refused,
+        what: "it is there without an agent, and you may not add one".to_owned(),
+        remedy: "have whoever holds the token made an administrator of the pool (Agent pools, Security)."
+            .to_owned(),
+    })
+}
+
 async fn ensure(pools: &impl Pools, wanted: &SamplePool) -> Answer<String> {
     let name = &wanted.name;
-    let Some(pool) = pools.pool(name).await? else {
+    let Some((pool, has_agents)) = see(pools, name).await? else {
         let pool = pools.create_pool(name).await?;
         register(pools, wanted, &pool, WITH_POOL).await?;
         return Ok(format!("agent pool {name}: created, with the agent {WITH_POOL}, which is never online"));
     };
-    if !pools.agents(pool.id).await?.is_empty() {
+    if has_agents {
         return Ok(format!("agent pool {name}: unchanged"));
     }
-    if pool.hosted || pool.manageable == Some(false) {
-        return Err(ServiceError {
-            kind: ErrorKind::Refused,
-            what: "it is there without an agent, and you may not add one".to_owned(),
-            remedy: "have whoever holds the token made an administrator of the pool (Agent pools, Security)."
-                .to_owned(),
-        });
-    }
+    takes_agents(&pool, has_agents)?;
     register(pools, wanted, &pool, ALONE).await?;
     Ok(format!("agent pool {name}: was there; the agent {ALONE} was added, which is never online"))
 }

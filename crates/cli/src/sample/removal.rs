@@ -1,6 +1,8 @@
 //! From what the sample may have made and what is there to what is deleted, what is left, and why. Pure.
 
-use azure_resources::resources::{Found, FoundSubnet, Resource, ResourceKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+use azure_resources::resources::{Found, FoundSubnet, Resource, ResourceKind, group_of};
 
 use super::look::{Seen, is_ours};
 use super::words;
@@ -30,6 +32,8 @@ pub(super) fn removal(
         let Some(found) = seen.get(resource.id()) else { continue };
         steps.extend(one(sample, resource, found, (wanted, seen, &steps)));
     }
+    // Whether the subnet can be freed is known only by trying: nothing else is deleted before.
+    steps.sort_by_key(|step| !matches!(step, Removal::FreeSubnet(_)));
     let goes: Vec<_> = steps
         .iter()
         .filter_map(|step| match step {
@@ -37,7 +41,7 @@ pub(super) fn removal(
             Removal::FreeSubnet(_) | Removal::Leave(..) => None,
         })
         .collect();
-    let mut findings: Vec<_> = agents_left(&goes, seen).into_iter().collect();
+    let mut findings: Vec<_> = agents_left(sample, &goes, seen);
     let locks =
         seen.locks.iter().filter(|lock| goes.iter().any(|gone| words::is_locked_by(gone.id(), &lock.id)));
     findings.extend(locks.map(|lock| words::locked(&lock.id, "deleted")));
@@ -130,22 +134,47 @@ fn others(group: &Resource, wanted: &[Resource], (seen, before): (&Seen, &[Remov
     .collect()
 }
 
-/// Agents that are still there need the network, and may need the identity to take themselves down.
-fn agents_left(goes: &[&Resource], seen: &Seen) -> Option<Finding> {
-    let needed = |kind: ResourceKind| matches!(kind, ResourceKind::VirtualNetwork | ResourceKind::Identity);
-    if !goes.iter().any(|resource| needed(resource.kind())) {
-        return None;
+/// Agents that are still there need the network, wherever they are, and may need the identity to take themselves down.
+fn agents_left(sample: &Sample, goes: &[&Resource], seen: &Seen) -> Vec<Finding> {
+    let has = |kind: ResourceKind| goes.iter().any(|resource| resource.kind() == kind);
+    let (network, identity) = (has(ResourceKind::VirtualNetwork), has(ResourceKind::Identity));
+    if !network && !identity {
+        return Vec::new();
     }
     let is_group = |found: &&Found| {
         found.resource_type().eq_ignore_ascii_case("Microsoft.ContainerInstance/containerGroups")
     };
-    let names: Vec<_> = seen.contents.iter().filter(is_group).map(Found::name).collect();
-    (!names.is_empty()).then(|| Finding {
-        what: format!("There are container groups still: {}.", names.join(", ")),
+    let ours: Vec<_> = seen.contents.iter().filter(is_group).collect();
+    let is_new = |found: &&Found| !ours.iter().any(|known| known.id().eq_ignore_ascii_case(found.id()));
+    let joined = seen.container_groups.iter().filter(|found| network && joins(found, sample)).filter(is_new);
+    let mut by_group: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for found in ours.iter().copied().chain(joined) {
+        let place = group_of(found.id()).map(|group| group.name().to_owned()).unwrap_or_default();
+        by_group.entry(place).or_default().insert(found.name());
+    }
+    by_group.into_iter().map(|(group, names)| agents_in(&group, &Vec::from_iter(names))).collect()
+}
+
+/// Whether a container group is in the network.
+fn joins(found: &Found, sample: &Sample) -> bool {
+    let network = sample.network_group().resource(ResourceKind::VirtualNetwork, &sample.network);
+    let network = format!("{}/", network.to_lowercase());
+    let subnets = found.body()["properties"]["subnetIds"].as_array().into_iter().flatten();
+    subnets
+        .into_iter()
+        .any(|subnet| subnet["id"].as_str().is_some_and(|id| id.to_lowercase().starts_with(&network)))
+}
+
+fn agents_in(group: &str, names: &[&str]) -> Finding {
+    Finding {
+        what: format!(
+            "There are container groups still, in the resource group {group}: {}.",
+            names.join(", ")
+        ),
         remedy: format!(
-            "wait until they are gone, or take them down: `ephemeral-agents deprovision {}`.",
+            "wait until they are gone, or take them down: `ephemeral-agents deprovision {} --resource-group {group}`.",
             names.join(" ")
         ),
         blame: Blame::User,
-    })
+    }
 }

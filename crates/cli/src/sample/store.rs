@@ -19,7 +19,7 @@ pub(crate) type Told<T> = Result<T, StoreError>;
 
 /// The resources of a subscription. What begins something waits until it is done.
 pub(crate) trait Store {
-    /// A resource, if it is there.
+    /// A resource, if it is there, once nothing goes on in it.
     async fn get(&self, kind: ResourceKind, id: &str) -> Told<Option<Found>>;
     /// Makes a resource.
     async fn create(&self, resource: &Resource) -> Told<Found>;
@@ -31,6 +31,8 @@ pub(crate) trait Store {
     async fn free_subnet(&self, subnet: &str) -> Told<bool>;
     /// Everything in a resource group.
     async fn in_group(&self, group: &ResourceGroupId) -> Told<Vec<Found>>;
+    /// The container groups of the subscription.
+    async fn container_groups(&self) -> Told<Vec<Found>>;
     /// Who has which role in a resource group, over it, or over what it is in.
     async fn grants(&self, group: &ResourceGroupId) -> Told<Vec<Found>>;
     /// The virtual networks of a resource group.

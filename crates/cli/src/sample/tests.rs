@@ -143,6 +143,80 @@ async fn somebody_elses_network_of_that_name_and_one_that_overlaps() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_network_of_ours_with_other_addresses_is_not_moved() {
+    let cloud = Cloud::default();
+    up(&cloud).await;
+    cloud.changes();
+    let moved = Sample { addresses: (10, 20), ..sample() };
+    let failure = up_with(&cloud, (&moved, &[Part::Network], false)).await.expect_err("it is not moved");
+    assert_eq!(cloud.changes(), [""; 0]);
+    insta::assert_snapshot!(message(&failure));
+}
+
+#[tokio::test(start_paused = true)]
+async fn subnets_that_have_what_ours_are_to_have() {
+    let cloud = Cloud::default();
+    up(&cloud).await;
+    cloud.changes();
+    cloud.change(&id_of(ResourceKind::VirtualNetwork), |shown| {
+        let subnets = shown["properties"]["subnets"].as_array_mut().expect("subnets");
+        subnets[0]["properties"]["addressPrefix"] = json!("10.10.32.0/24");
+        subnets[4]["name"] = json!("of-others");
+    });
+    insta::assert_snapshot!(message(&refused(&cloud).await));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_there_is_not_moved_to_another_region() {
+    let cloud = Cloud::default();
+    up(&cloud).await;
+    cloud.changes();
+    let elsewhere = Sample { location: "northeurope".to_owned(), ..sample() };
+    let failure = up_with(&cloud, (&elsewhere, &Part::ALL, false)).await.expect_err("it is not moved");
+    assert_eq!(cloud.changes(), [""; 0]);
+    insta::assert_snapshot!(message(&failure));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_failed_is_made_again() {
+    let cloud = Cloud::default();
+    up(&cloud).await;
+    cloud.changes();
+    cloud.change(&id_of(ResourceKind::NatGateway), |shown| {
+        shown["properties"]["provisioningState"] = json!("Failed");
+    });
+    let said = up(&cloud).await;
+    assert_eq!(cloud.changes(), ["update sampleprivatenetwork-nat"]);
+    assert!(said.contains("updated (provisioningState)"), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_that_somebody_gave_by_hand_will_do() {
+    let cloud = Cloud::default();
+    up(&cloud).await;
+    let grant = resources(&sample(), &Part::ALL);
+    let grant = grant.iter().find(|resource| resource.kind() == ResourceKind::RoleAssignment).expect("one");
+    let mut shown = cloud.resources.borrow_mut().remove(&grant.id().to_lowercase()).expect("it was made");
+    shown["properties"]["scope"] = json!(grant.parent());
+    let by_hand = format!("{}/providers/Microsoft.Authorization/roleAssignments/by-hand", grant.parent());
+    cloud.add(ResourceKind::RoleAssignment, &by_hand, &shown["properties"]);
+    cloud.changes();
+    let said = up(&cloud).await;
+    assert_eq!(cloud.changes(), [""; 0]);
+    assert!(said.contains("AcrPull for ephemeral-agents-pull\": used as it is"), "{said}");
+    assert!(said.ends_with("Nothing to do: all of it is there as it is wanted."), "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_was_taken_meanwhile() {
+    let cloud = Cloud::default();
+    let taken = refusal("AlreadyInUse", ErrorKind::Taken);
+    cloud.refusals.borrow_mut().push(("registries/ephemeralsampleregistry", taken, u32::MAX));
+    let failure = up_with(&cloud, (&sample(), &[Part::Registry], false)).await.expect_err("it is taken");
+    insta::assert_snapshot!(message(&failure));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_region_without_container_instances_and_a_provider_that_is_not_registered() {
     let cloud = Cloud::default();
     cloud.regions.replace(vec!["North Europe"]);
@@ -161,6 +235,10 @@ async fn no_right_to_give_roles_names_the_commands_of_an_owner() {
     let cloud = Cloud::default();
     cloud.may_give_roles.set(Some(false));
     insta::assert_snapshot!(message(&refused(&cloud).await));
+    // As an administrator of access, who makes no roles.
+    cloud.may_give_roles.set(Some(true));
+    cloud.may_not.set("Microsoft.Authorization/roleDefinitions/write");
+    refused(&cloud).await;
     let without = Sample { without_roles: true, ..sample() };
     let (text, json) = up_with(&cloud, (&without, &Part::ALL, false)).await.expect("the rest is made");
     assert!(text.contains("Roles are left to an owner, who runs:\n  az "), "{text}");
@@ -176,7 +254,7 @@ async fn a_right_that_turns_out_to_be_missing_names_the_command_too() {
     cloud.refusals.borrow_mut().push(("roleAssignments", no, u32::MAX));
     let failure = up_with(&cloud, (&sample(), &Part::ALL, false)).await.expect_err("it may not");
     let said = message(&failure);
-    assert!(said.contains("have an owner run: az role assignment create --name "), "{said}");
+    assert!(said.contains("have an owner run `az role assignment create --name "), "{said}");
     assert!(said.contains("Done so far:"), "{said}");
     assert_eq!(failure.blame(), Blame::Partly);
 }
@@ -275,6 +353,53 @@ async fn agents_and_locks_keep_it_from_being_deleted() {
     let failure = down_with(&cloud, &Part::ALL).await.expect_err("it has to refuse");
     assert_eq!(cloud.changes(), [""; 0]);
     insta::assert_snapshot!(message(&failure));
+}
+
+#[tokio::test(start_paused = true)]
+async fn agents_of_another_resource_group_keep_the_network_and_nothing_else() {
+    let cloud = Cloud::default();
+    up(&cloud).await;
+    cloud.changes();
+    let agent =
+        "/subscriptions/s/resourceGroups/Teams/providers/Microsoft.ContainerInstance/containerGroups/agent2";
+    cloud.add_foreign("Microsoft.ContainerInstance/containerGroups", agent);
+    cloud.change(agent, |shown| {
+        shown["properties"]["subnetIds"] = json!([{ "id": sample().agents_subnet().to_uppercase() }]);
+    });
+    let failure = down_with(&cloud, &Part::ALL).await.expect_err("it has to refuse");
+    assert_eq!(cloud.changes(), [""; 0]);
+    insta::assert_snapshot!(message(&failure));
+    down_with(&cloud, &[Part::Storage]).await.expect("it needs no network");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subnet_that_is_not_let_go_is_found_out_before_anything_is_deleted() {
+    let cloud = Cloud::default();
+    up(&cloud).await;
+    cloud.changes();
+    let link =
+        json!([{ "properties": { "linkedResourceType": "Microsoft.ContainerInstance/containerGroups" } }]);
+    cloud.change(&id_of(ResourceKind::VirtualNetwork), |shown| {
+        shown["properties"]["subnets"][4]["properties"]["serviceAssociationLinks"] = link;
+    });
+    let used = refusal("ServiceAssociationLinkInUse", ErrorKind::Taken);
+    cloud.refusals.borrow_mut().push(("subnets/azure-devops-agents", used, u32::MAX));
+    let failure = down_with(&cloud, &Part::ALL).await.expect_err("it is in use");
+    assert_eq!(cloud.changes(), [""; 0]);
+    insta::assert_snapshot!(message(&failure));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_signal_while_it_deletes_says_what_is_gone() {
+    let cloud = Cloud::default();
+    up(&cloud).await;
+    cloud.changes();
+    let (report, _, _) = capture::report(Talk::Plain, Output::Text, Masker::default());
+    let (counter, interrupts) = Interrupts::new();
+    cloud.interrupt_at(3, counter);
+    let stopped = delete::run(&cloud, (&sample(), &Part::ALL, false), &report, &interrupts).await;
+    insta::assert_snapshot!(message(&stopped.expect_err("it was stopped")));
+    down(&cloud.later()).await;
 }
 
 #[tokio::test(start_paused = true)]

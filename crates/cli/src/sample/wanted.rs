@@ -155,26 +155,16 @@ fn images(sample: &Sample) -> Vec<Resource> {
     let puller = identity(&group, PULL_IDENTITY, &place);
     let mut all = vec![resource_group(&group, &place), registry.clone(), puller.clone()];
     if !sample.without_roles {
-        let whom = format!("for {PULL_IDENTITY}");
-        all.push(role_assignment(&group, &pull(sample, &registry, (principal_of(puller.id()), &whom))));
-        if let Some(who) = &sample.provisioner {
-            // The service connection of the registry is one of the same principal.
-            let grant = pull(sample, &registry, (who.clone(), "for the provisioner"));
-            all.push(role_assignment(&group, &grant));
-        }
+        let pull = |principal: String, to_whom: &str| {
+            let label = format!("AcrPull for {to_whom}");
+            let (scope, role) = (registry.id().to_owned(), role_id(&sample.subscription, ACR_PULL));
+            role_assignment(&group, &Grant { scope, role, key: "pull".to_owned(), principal, label })
+        };
+        all.push(pull(principal_of(puller.id()), PULL_IDENTITY));
+        // A service connection to the registry pulls by itself.
+        all.extend(sample.provisioner.clone().map(|who| pull(who, "the provisioner")));
     }
     all
-}
-
-/// The role that pulls images.
-fn pull(sample: &Sample, registry: &Resource, (principal, whom): (String, &str)) -> Grant {
-    Grant {
-        scope: registry.id().to_owned(),
-        role: role_id(&sample.subscription, ACR_PULL),
-        key: "pull".to_owned(),
-        principal,
-        label: format!("AcrPull {whom}"),
-    }
 }
 
 fn files(sample: &Sample) -> Vec<Resource> {

@@ -21,6 +21,15 @@ pub(super) fn option_of(kind: ResourceKind) -> &'static str {
     }
 }
 
+/// What helps where somebody else in the world has the name.
+pub(super) fn another_name(kind: ResourceKind) -> String {
+    let option = option_of(kind);
+    format!(
+        "choose another name, since such names are one for all of Azure: `{option} <name>`, here and with every other \
+         `ephemeral-agents sample`."
+    )
+}
+
 /// Whether it is about who may do what.
 pub(super) fn is_role(kind: ResourceKind) -> bool {
     matches!(kind, ResourceKind::RoleDefinition | ResourceKind::RoleAssignment)
@@ -91,9 +100,13 @@ pub(super) fn refused(refusal: StoreError, resource: &Resource) -> ServiceError 
     let StoreError { code, mut error } = refusal;
     match code.as_str() {
         "AuthorizationFailed" if is_role(resource.kind()) => {
-            error.remedy =
-                format!("go on with --without-roles, and have an owner run: {}", command_of_owner(resource));
+            error.remedy = format!(
+                "go on with --without-roles, and have an owner run `{}`.",
+                command_of_owner(resource)
+            );
         }
+        // Somebody was faster: it was free a moment ago.
+        "AlreadyInUse" | "StorageAccountAlreadyTaken" => error.remedy = another_name(resource.kind()),
         "ScopeLocked" => {
             "have an owner list the locks (`az lock list --output table`) and remove the one on what the message \
              names (`az lock delete --ids <id>`)."
@@ -109,6 +122,19 @@ pub(super) fn refused(refusal: StoreError, resource: &Resource) -> ServiceError 
             .clone_into(&mut error.remedy);
         }
         _ => {}
+    }
+    error
+}
+
+/// Azure Container Instances does not let go of a subnet: there are container groups in it, of which whoever asks does
+/// not know.
+pub(super) fn not_freed(refusal: StoreError, subnet: &str) -> ServiceError {
+    let StoreError { code, mut error } = refusal;
+    if code == "ServiceAssociationLinkInUse" {
+        error.remedy = format!(
+            "take down what is in the subnet; whoever may see every container group of the subscription finds it: \
+             `az container list --query \"[?subnetIds[0].id=='{subnet}'].id\"`."
+        );
     }
     error
 }

@@ -32,7 +32,7 @@ fn told<T>(answer: Result<T, HttpError>) -> Told<T> {
 
 impl Store for AzureStore {
     async fn get(&self, kind: ResourceKind, id: &str) -> Told<Option<Found>> {
-        told(self.0.get(kind, id).await)
+        told(Box::pin(self.0.get(kind, id)).await)
     }
 
     async fn create(&self, resource: &Resource) -> Told<Found> {
@@ -53,6 +53,10 @@ impl Store for AzureStore {
 
     async fn in_group(&self, group: &ResourceGroupId) -> Told<Vec<Found>> {
         told(self.0.in_group(group).await)
+    }
+
+    async fn container_groups(&self) -> Told<Vec<Found>> {
+        told(self.0.container_groups().await)
     }
 
     async fn grants(&self, group: &ResourceGroupId) -> Told<Vec<Found>> {

@@ -161,7 +161,8 @@ fn put(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
     let (body, id) = (call.body()?, resources::id(call, KIND));
     check_name(call.param("name"))?;
     let known = state.arm.user_assigned_identities.get(&id.to_ascii_lowercase());
-    let location = resources::location(&body, call, KIND, known.map(|known| known.location.as_str()))?;
+    let location =
+        resources::location(&state.faults, (&body, call), KIND, known.map(|known| known.location.as_str()))?;
     let status = if known.is_some() { 200 } else { 201 };
     let resource = UserAssignedIdentity {
         name: call.param("name").to_owned(),

@@ -95,6 +95,10 @@ pub const KNOBS: &[Knob] = &[
         meaning: "names of registries and storage accounts that somebody else in the world has: one or a list",
     },
     Knob {
+        name: "arm.not-offered",
+        meaning: "a resource type that a region does not have: {type, region}, as in Microsoft.Network/natGateways",
+    },
+    Knob {
         name: "arm.leftover-association-link",
         meaning: "the last container group leaves its link on its subnet: for so many seconds, or true until it is deleted",
     },

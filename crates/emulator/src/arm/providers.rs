@@ -67,14 +67,17 @@ pub(super) fn require_registration(arm: &super::State, request: &Request) -> Res
     }
 }
 
-fn show(arm: &super::State, call: &Call, namespace: &str, types: &[&str]) -> Value {
-    let registered = !arm.unregistered_providers.iter().any(|name| name == namespace);
+fn show(state: &crate::State, call: &Call, namespace: &str, types: &[&str]) -> Value {
+    let registered = !state.arm.unregistered_providers.iter().any(|name| name == namespace);
     let types: Vec<Value> = types
         .iter()
         .map(|name| {
+            let kind = format!("{namespace}/{name}");
+            let regions = regions::REGIONS.iter();
+            let offered = regions.filter(|region| regions::is_offered(&state.faults, region.0, &kind));
             json!({
                 "resourceType": name,
-                "locations": regions::REGIONS.iter().map(|region| region.1).collect::<Vec<_>>(),
+                "locations": offered.map(|region| region.1).collect::<Vec<_>>(),
                 "apiVersions": ["2025-09-01", "2024-05-01-preview", "2023-05-01"],
             })
         })
@@ -98,14 +101,13 @@ fn find(call: &Call) -> Result<(&'static str, &'static [&'static str]), Refusal>
 }
 
 fn list(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
-    let all: Vec<Value> =
-        NAMESPACES.iter().map(|(name, types)| show(&state.arm, call, name, types)).collect();
+    let all: Vec<Value> = NAMESPACES.iter().map(|(name, types)| show(state, call, name, types)).collect();
     Ok(Reply::json(200, &json!({"value": all})))
 }
 
 fn get(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
     let (name, types) = find(call)?;
-    Ok(Reply::json(200, &show(&state.arm, call, name, types)))
+    Ok(Reply::json(200, &show(state, call, name, types)))
 }
 
 fn register(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {

@@ -1,6 +1,9 @@
 //! The regions.
 
+use serde_json::Value;
+
 use super::refusal::Refusal;
+use crate::faults::Faults;
 
 /// Name and display name of each region in which everything is offered.
 pub(super) const REGIONS: &[(&str, &str)] = &[
@@ -42,13 +45,23 @@ pub(super) fn is_known(location: &str) -> bool {
     REGIONS.iter().any(|(name, _)| *name == location)
 }
 
-/// What is said of a place where a resource type is not offered.
-pub(super) fn not_available(location: &str, kind: &str) -> Refusal {
-    let names: Vec<&str> = REGIONS.iter().map(|(name, _)| *name).collect();
+/// Whether a resource type is to be had in a region, which is one: everything is, but for what a fault says.
+pub(super) fn is_offered(faults: &Faults, location: &str, kind: &str) -> bool {
+    let is = |value: &Value, text: &str| value.as_str().is_some_and(|value| value.eq_ignore_ascii_case(text));
+    let missing = faults.get("arm.not-offered");
+    missing.is_none_or(|fault| !is(&fault["type"], kind) || !is(&fault["region"], location))
+}
+
+/// Refuses a place where a resource type is not to be had; takes what [`normalize`] gives.
+pub(super) fn require(faults: &Faults, location: &str, kind: &str) -> Result<(), Refusal> {
+    if is_known(location) && is_offered(faults, location, kind) {
+        return Ok(());
+    }
+    let names = REGIONS.iter().map(|(name, _)| *name).filter(|name| is_offered(faults, name, kind));
     let message = format!(
         "The provided location '{location}' is not available for resource type '{kind}'. List of available regions for \
          the resource type is '{}'.",
-        names.join(",")
+        names.collect::<Vec<_>>().join(",")
     );
-    Refusal::new(400, "LocationNotAvailableForResourceType", message)
+    Err(Refusal::new(400, "LocationNotAvailableForResourceType", message))
 }

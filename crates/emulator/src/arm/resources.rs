@@ -8,6 +8,7 @@ use super::gate::{Call, on};
 use super::refusal::Refusal;
 use super::{operations, pages, regions};
 use crate::State;
+use crate::faults::Faults;
 use crate::http::{Reply, Router};
 
 /// A resource of which nothing needs to be known but what its maker wrote.
@@ -102,8 +103,8 @@ pub(super) fn listed(state: &State, call: &Call, kind: &str) -> Vec<Value> {
 
 /// The region that a body names, which must be one, and for a resource that is there must be its own.
 pub(super) fn location(
-    body: &Value,
-    call: &Call,
+    faults: &Faults,
+    (body, call): (&Value, &Call),
     kind: &str,
     known: Option<&str>,
 ) -> Result<String, Refusal> {
@@ -111,9 +112,7 @@ pub(super) fn location(
         Refusal::new(400, "LocationRequired", "The location property is required for this definition.")
     })?;
     let location = regions::normalize(location);
-    if !regions::is_known(&location) {
-        return Err(regions::not_available(&location, kind));
-    }
+    regions::require(faults, &location, kind)?;
     match known {
         Some(known) if known != location => {
             let message = format!(

@@ -37,6 +37,21 @@ async fn guest(azure: &Azure) -> (Value, String) {
 }
 
 #[tokio::test]
+async fn everybody_is_told_what_their_roles_allow_there() {
+    let azure = Azure::start(options()).await;
+    let path = |scope: &str| format!("{}/permissions?api-version=2022-04-01", authorization(scope));
+    let allowed = azure.get(&path(&azure.subscription())).await.body;
+    assert_eq!(
+        allowed["value"],
+        json!([
+            {"actions": ["*"], "notActions": [], "dataActions": [], "notDataActions": []},
+        ])
+    );
+    let nowhere = format!("{}/providers/Microsoft.Storage/storageAccounts/none", azure.resource_group());
+    assert_eq!(azure.get(&path(&nowhere)).await.status, 404);
+}
+
+#[tokio::test]
 async fn a_custom_role_is_made_found_by_its_name_and_goes_when_nobody_has_it() {
     let azure = Azure::start(options()).await;
     let scope = azure.resource_group();

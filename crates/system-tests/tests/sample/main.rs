@@ -2,6 +2,8 @@
 //!
 //! `AZURITE` and `DOCKER_REGISTRY` name what stands behind storage accounts and registries; `cargo xtask test` does.
 
+mod interrupts;
+mod refusals;
 mod story;
 
 use system_tests::{Invocation, World};

@@ -5,12 +5,15 @@ use system_tests::World;
 
 use crate::support::{prepared, succeeds, with_key, world};
 
-/// In the network of the sample, with the connections that it names.
+/// In the network that `ephemeral-agents sample` makes, with the connections that the file names.
 #[tokio::test]
 async fn the_sample_runs_as_it_stands() {
     // Its image holds the authority that the emulator's certificates are signed by.
     let authority = r#"export AZP_CA_PEM="$(base64 -w 0 "$(dirname "$0")/data/ca.pem")""#;
     let Some(world) = prepared(World::with_agent(authority).await).await else { return };
+    let network = world.command(&["sample", "network", "create"]).without("resource-group");
+    let network = network.and("location", emulator::world::LOCATION).run().await;
+    assert_eq!(network.code, Some(0), "{}", network.said());
     world.connect("sample-azure-subscription", &with_key(&world)).await;
     let registry = json!({
         "type": "dockerregistry", "scheme": "UsernamePassword", "data": {"registrytype": "Others"},

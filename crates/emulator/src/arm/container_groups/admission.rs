@@ -28,7 +28,7 @@ pub(super) fn admit(state: &State, call: &Call, body: &Value) -> Result<Admitted
     if let Some(problem) = shape::problem(body, &shape::CONTAINER_GROUP, "") {
         return Err(Refusal::content(&problem));
     }
-    let location = location(body)?;
+    let location = location(state, body)?;
     check_name(name, "container group")?;
     let mut properties = body["properties"].clone();
     if !properties.is_object() {
@@ -51,15 +51,13 @@ pub(super) fn admit(state: &State, call: &Call, body: &Value) -> Result<Admitted
     })
 }
 
-fn location(body: &Value) -> Result<String, Refusal> {
+fn location(state: &State, body: &Value) -> Result<String, Refusal> {
     let location = body["location"].as_str().filter(|location| !location.is_empty()).ok_or_else(|| {
         Refusal::new(400, "LocationRequired", "The location property is required for this definition.")
     })?;
     let location = regions::normalize(location);
-    if regions::is_known(&location) {
-        return Ok(location);
-    }
-    Err(regions::not_available(&location, DELEGATE))
+    regions::require(&state.faults, &location, DELEGATE)?;
+    Ok(location)
 }
 
 /// Assumed: code and text. The rule itself is documented: 1 to 63 lower case letters, digits and single hyphens.

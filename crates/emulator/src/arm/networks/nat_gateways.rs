@@ -58,7 +58,7 @@ fn put(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
     let (body, id) = (call.body()?, resources::id(call, KIND));
     refuse_busy(state, call, &id)?;
     let known = resources::find(state, call, KIND).ok().map(|known| known.location.as_str());
-    let location = resources::location(&body, call, KIND, known)?;
+    let location = resources::location(&state.faults, (&body, call), KIND, known)?;
     let sku = body["sku"]["name"].as_str().unwrap_or("Standard");
     if !["Standard", "StandardV2"].contains(&sku) {
         return Err(Refusal::content(&format!("Error converting value \"{sku}\" to a SKU. Path 'sku.name'")));

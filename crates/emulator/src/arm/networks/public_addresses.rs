@@ -54,7 +54,8 @@ fn put(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
     let (body, id) = (call.body()?, resources::id(call, KIND));
     refuse_busy(state, call, &id)?;
     let known = resources::find(state, call, KIND).ok();
-    let location = resources::location(&body, call, KIND, known.map(|known| known.location.as_str()))?;
+    let location =
+        resources::location(&state.faults, (&body, call), KIND, known.map(|known| known.location.as_str()))?;
     let sku = body["sku"]["name"].as_str().unwrap_or("Basic");
     let method = body["properties"]["publicIPAllocationMethod"].as_str().unwrap_or("Dynamic");
     if sku == "Basic" {

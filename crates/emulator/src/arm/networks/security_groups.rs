@@ -87,7 +87,7 @@ fn put(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
     let (body, id) = (call.body()?, resources::id(call, KIND));
     refuse_busy(state, call, &id)?;
     let known = resources::find(state, call, KIND).ok().map(|known| known.location.as_str());
-    let location = resources::location(&body, call, KIND, known)?;
+    let location = resources::location(&state.faults, (&body, call), KIND, known)?;
     let asked = body["properties"][RULES].as_array().cloned().unwrap_or_default();
     rules::check(&asked)?;
     let resource = Resource {

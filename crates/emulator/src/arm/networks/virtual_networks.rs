@@ -88,7 +88,8 @@ fn put(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
     let (body, id) = (call.body()?, resources::id(call, KIND));
     refuse_busy(state, call, &id)?;
     let known = find(state, call).ok();
-    let location = resources::location(&body, call, KIND, known.map(|known| known.location.as_str()))?;
+    let location =
+        resources::location(&state.faults, (&body, call), KIND, known.map(|known| known.location.as_str()))?;
     let mut properties = body["properties"].clone();
     let asked = properties["subnets"].take();
     if let Some(properties) = properties.as_object_mut() {

@@ -113,7 +113,8 @@ fn put(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
         return Err(Refusal::new(400, "InvalidResourceName", problem));
     }
     let known = resources::find(state, call, KIND).ok();
-    let location = resources::location(&body, call, KIND, known.map(|known| known.location.as_str()))?;
+    let location =
+        resources::location(&state.faults, (&body, call), KIND, known.map(|known| known.location.as_str()))?;
     let sku = sku(&body)?;
     if is_taken(state, name, &id) {
         let message = format!(

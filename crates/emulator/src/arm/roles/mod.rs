@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `definitions` | the calls on roles |
 //! | `assignments` | the calls on who has which role |
+//! | `permissions` | what the caller may do |
 
 mod assignments;
 mod definitions;
+mod permissions;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -150,16 +152,25 @@ pub(super) fn built_in() -> Vec<RoleDefinition> {
         .collect()
 }
 
-/// Whether a principal may do something over a scope.
-pub(super) fn may(arm: &super::State, principal: Uuid, action: &str, scope: &str) -> bool {
+/// The roles that a principal has over a scope.
+fn held<'a>(
+    arm: &'a super::State,
+    principal: Uuid,
+    scope: &str,
+) -> impl Iterator<Item = &'a RoleDefinition> + use<'a> {
+    let scope = scope.to_owned();
     arm.role_assignments
         .iter()
-        .filter(|assignment| assignment.principal == principal && covers(&assignment.scope, scope))
+        .filter(move |assignment| assignment.principal == principal && covers(&assignment.scope, &scope))
         .filter_map(|assignment| arm.role_definitions.iter().find(|role| role.name == assignment.role))
-        .any(|role| {
-            let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, action));
-            any(&role.actions) && !any(&role.not_actions)
-        })
+}
+
+/// Whether a principal may do something over a scope.
+pub(super) fn may(arm: &super::State, principal: Uuid, action: &str, scope: &str) -> bool {
+    held(arm, principal, scope).any(|role| {
+        let any = |patterns: &[String]| patterns.iter().any(|pattern| matches(pattern, action));
+        any(&role.actions) && !any(&role.not_actions)
+    })
 }
 
 /// Whether a scope is, or lies within, another.
@@ -229,6 +240,7 @@ pub(super) fn routes(router: &mut Router) {
     for scope in SCOPES {
         definitions::routes(router, scope);
         assignments::routes(router, scope);
+        permissions::routes(router, scope);
     }
 }
 

@@ -172,7 +172,8 @@ fn admit(state: &State, call: &Call, body: &Value) -> Result<Resource, Refusal> 
         return Err(Refusal::new(400, "AccountNameInvalid", message));
     }
     let known = resources::find(state, call, KIND).ok();
-    let location = resources::location(body, call, KIND, known.map(|known| known.location.as_str()))?;
+    let location =
+        resources::location(&state.faults, (body, call), KIND, known.map(|known| known.location.as_str()))?;
     let kind = body["kind"].as_str().unwrap_or_default();
     let sku = body["sku"]["name"].as_str().unwrap_or_default();
     if !KINDS.contains(&kind) || sku.is_empty() {
