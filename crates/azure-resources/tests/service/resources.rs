@@ -68,6 +68,39 @@ async fn what_is_created_is_followed_to_its_end_and_then_looked_at() {
     );
 }
 
+/// A resource that goes through these states, one with each look; after the last it is gone.
+fn states(all: &'static [&'static str]) -> impl FnMut(&Received) -> Reply + Send + 'static {
+    let mut left = all.iter();
+    move |request| {
+        if !request.line.starts_with("GET") {
+            return json(200, "{}");
+        }
+        match left.next() {
+            Some(state) => {
+                json(200, &value!({"id": ADDRESS, "properties": {"provisioningState": state}}).to_string())
+            }
+            None => json(404, r#"{"error":{"code":"ResourceNotFound","message":"no"}}"#),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_somebody_began_is_waited_for_before_it_is_shown() {
+    let server = start(states(&["Updating", "Succeeded"])).await;
+    let found = resources(&server).get(ResourceKind::PublicIpAddress, ADDRESS).await.expect("an answer");
+    assert_eq!(found.expect("it is there").body()["properties"]["provisioningState"], "Succeeded");
+    let server = start(states(&["Deleting"])).await;
+    assert_eq!(resources(&server).get(ResourceKind::PublicIpAddress, ADDRESS).await, Ok(None));
+}
+
+#[tokio::test]
+async fn what_comes_out_failed_was_not_made() {
+    let server = start(states(&["Failed"])).await;
+    let error = resources(&server).create(&address()).await.unwrap_err();
+    let HttpError::Service(error) = error else { panic!("{error}") };
+    assert_eq!(error.message, "Resource Manager shows it as Failed.");
+}
+
 #[tokio::test]
 async fn an_operation_that_fails_is_a_failure_with_its_own_code() {
     let end = r#"{"status":"Failed","error":{"code":"InUseSubnetCannotBeDeleted","message":"in use"}}"#;
