@@ -106,6 +106,7 @@ pub(crate) fn agent(name: &str) -> Agent {
         enabled: true,
         status: AgentStatus::Offline,
         assigned_request: None,
+        status_since: None,
     }
 }
 
