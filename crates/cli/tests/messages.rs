@@ -41,7 +41,9 @@ fn enough(cloud: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn help_of_every_command() {
-    for command in [&[][..], &["provision"], &["deprovision"], &["list"], &["logs"], &["completions"]] {
+    let commands = ["provision", "deprovision", "list", "logs", "reap", "completions"];
+    let commands = commands.iter().map(std::slice::from_ref);
+    for command in std::iter::once(&[][..]).chain(commands) {
         let output = run(&[command, &["--help"]].concat(), &[]);
         assert!(output.status.success());
         let name = format!("help_{}", command.first().copied().unwrap_or("ephemeral-agents"));
