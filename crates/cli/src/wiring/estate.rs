@@ -108,7 +108,9 @@ impl Estate for LiveEstate {
         match reading {
             Reading::Groups(place) | Reading::Group(place) => {
                 let again = self.places[place].list_groups().await;
-                again.err().map(|error| from_resource_manager(&error))
+                let mut answer = again.err().map(|error| from_resource_manager(&error))?;
+                answer.remedy = answer.remedy.replace("whoever provisions", "whoever reaps");
+                Some(answer)
             }
             Reading::Agents(pool) | Reading::Requests(pool) => {
                 let again = self.pools[pool].list_agents().await;
