@@ -33,6 +33,7 @@ impl ComputeBackend for ContainerGroups {
         if group.ownership().is_none() {
             return Err(foreign(group));
         }
+        // Assumed: new tags leave the containers as they are.
         match self.set_tags(&group.name, &group.tags_marked(at)).await {
             Err(error) if !error.is_not_found() => Err(compute_error(&error)),
             // What is gone needs no mark.

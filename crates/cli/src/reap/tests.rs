@@ -165,7 +165,9 @@ async fn run_with(
 #[tokio::test(start_paused = true)]
 async fn what_is_left_over_is_removed_and_told() {
     let world = World::new();
-    world.leave_over(1);
+    let name = world.leave_over(1);
+    let end = r#"{"event":"outcome","outcome":"no-job","detail":"no job came"}"#;
+    world.groups().prints(&name, end);
     let ran = run(&world, &settings()).await;
     assert_eq!(ran.outcome, Ok(()));
     assert_eq!(world.left(), (0, 0));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::pass::{Item, Pass};
 use crate::errors::Failure;
-use crate::life_end;
+use crate::life_end::{self, LifeEnd};
 use crate::report::pipeline::disarm;
 use crate::report::table::{duration, table};
 use crate::settings::ReapSettings;
@@ -47,11 +47,19 @@ fn outcome(item: &Item) -> String {
     };
     match item.record.as_ref().map(|record| &record.outcome) {
         None => format!("would remove its {what}"),
-        Some(Outcome::Done) => format!("removed its {what}"),
+        Some(Outcome::Done) => match life_end(item) {
+            Some(end) => format!("removed its {what}; {}: {}", end.outcome, end.detail),
+            None => format!("removed its {what}"),
+        },
         Some(Outcome::Waiting(Wait::JobRunning)) => "waits for its job".to_owned(),
         Some(Outcome::Waiting(_)) => "waits for the next pass".to_owned(),
         Some(Outcome::Failed(_)) => "refused".to_owned(),
     }
+}
+
+/// How its life ended, as its supervisor said.
+fn life_end(item: &Item) -> Option<LifeEnd> {
+    item.record.as_ref()?.log.as_deref().and_then(life_end::find)
 }
 
 fn summary(pass: &Pass, settings: &ReapSettings) -> String {
@@ -162,8 +170,8 @@ fn json_item(item: &Item, settings: &ReapSettings) -> Value {
     };
     let mut value = json_of(&item.planned, &item.retire, outcome, settings);
     let log = item.record.as_ref().and_then(|record| record.log.as_deref());
-    let end = log.and_then(life_end::find);
-    value["lifeEnd"] = json!(end.map(|end| json!({ "outcome": end.outcome, "detail": end.detail })));
+    value["lifeEnd"] =
+        json!(life_end(item).map(|end| json!({ "outcome": end.outcome, "detail": end.detail })));
     // A container may have printed what a pipeline takes for a command.
     value["log"] = json!(log.map(disarm));
     value
