@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use azure_http::{HttpError, Method};
-use lifecycle::{Agent, AgentName, AgentPool, AgentStatus, JobRequest, PoolError, Removal};
+use lifecycle::{Agent, AgentName, AgentPool, AgentStatus, JobRequest, PoolError, Removal, Timestamp};
 use serde_json::json;
 
 use crate::organization::if_there;
@@ -205,6 +205,8 @@ fn agent(agent: TaskAgent) -> Agent {
         enabled: agent.enabled.unwrap_or(true),
         status: if online { AgentStatus::Online } else { AgentStatus::Offline },
         assigned_request: agent.assigned_request.map(|request| request.request_id),
+        // Assumed: it moves when the agent goes online or offline, and at no other time.
+        status_since: agent.status_changed_on.and_then(|text| Timestamp::parse(&text)),
     }
 }
 

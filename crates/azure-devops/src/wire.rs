@@ -46,6 +46,8 @@ pub(crate) struct TaskAgent {
     #[serde(default)]
     pub(crate) status: Option<String>,
     #[serde(default)]
+    pub(crate) status_changed_on: Option<String>,
+    #[serde(default)]
     pub(crate) assigned_request: Option<AssignedRequest>,
     #[serde(default)]
     pub(crate) authorization: Option<Authorization>,

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use redact::SecretMasker;
@@ -16,10 +16,13 @@ use crate::interpret::interpret;
 use crate::retry::{Next, Try, decide};
 use crate::throttle::{Throttle, concerns_everybody, lane};
 use crate::transport::{Target, Transport};
-use crate::{Auth, HttpError, Request, Response};
+use crate::{Auth, Dialect, HttpError, Method, Request, Response};
 
 /// Redirects that a download follows.
 const MOST_REDIRECTS: u32 = 5;
+
+/// How many ids of calls are kept for who asks for them.
+const MOST_IDS: usize = 64;
 
 /// What a pipeline is made from.
 #[derive(Clone, Debug)]
@@ -61,6 +64,7 @@ struct Inner {
     throttle: Throttle,
     first_wait: Duration,
     sent: AtomicU64,
+    changes: Mutex<Vec<String>>,
 }
 
 impl fmt::Debug for Pipeline {
@@ -84,12 +88,30 @@ impl Pipeline {
         let first_wait = options.first_wait;
         let transport = Transport::new(options)?;
         let (throttle, sent) = (Throttle::default(), AtomicU64::new(0));
-        Ok(Self(Arc::new(Inner { transport, throttle, first_wait, sent })))
+        Ok(Self(Arc::new(Inner { transport, throttle, first_wait, sent, changes: Mutex::default() })))
     }
 
     /// How many requests went out since it was made: every try, token requests included.
     pub fn requests_sent(&self) -> u64 {
         self.0.sent.load(Ordering::Relaxed)
+    }
+
+    /// Ids of the calls since the last time this was asked that change something at a service, the latest 64. Azure has
+    /// them in its activity log as `clientRequestId`.
+    pub fn take_ids_of_changes(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note_change(&self, request: &Request, id: &str) {
+        let reads = matches!(request.method, Method::Get | Method::Head);
+        if reads || !matches!(request.dialect, Dialect::DevOps | Dialect::ResourceManager) {
+            return;
+        }
+        let mut changes = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        if changes.len() == MOST_IDS {
+            changes.remove(0);
+        }
+        changes.push(id.to_owned());
     }
 
     /// Sends `request` until it succeeds, will not succeed, or its budget is spent.
@@ -136,6 +158,7 @@ impl Pipeline {
     async fn call(&self, request: &Request, target: &mut Target<'_>) -> Result<Response, HttpError> {
         request.auth.check_channel(&request.url)?;
         let id = Uuid::new_v4().to_string();
+        self.note_change(request, &id);
         let mut call = Call { id, began: Instant::now(), number: 0, token: None };
         loop {
             call.number += 1;

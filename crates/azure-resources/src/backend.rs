@@ -1,8 +1,8 @@
 //! Container groups behind the port.
 
-use lifecycle::{AgentName, ComputeBackend, ComputeError, ComputePhase, ContainerGroup, OwnershipTags};
+use lifecycle::{AgentName, ComputeBackend, ComputeError, ContainerGroup, OwnershipTags, Timestamp};
 
-use crate::{ContainerGroupSpec, ContainerGroups, GroupError, compute_error};
+use crate::{ContainerGroupSpec, ContainerGroupView, ContainerGroups, GroupError, compute_error};
 
 /// How many lines are asked for: more than a person reads, less than the service keeps.
 const TAIL: u32 = 200;
@@ -10,19 +10,14 @@ const TAIL: u32 = 200;
 impl ComputeBackend for ContainerGroups {
     type Spec = ContainerGroupSpec;
 
-    /// A list does not say whether a container has ended; ours that may have are looked at one by one.
     async fn list(&self) -> Result<Vec<ContainerGroup>, ComputeError> {
-        let mut groups = Vec::new();
-        for group in self.list_groups().await.map_err(|error| compute_error(&error))? {
-            let may_have_ended = group.state.is_none() && group.phase() == ComputePhase::Running;
-            if group.ownership().is_none() || !may_have_ended {
-                groups.push(group.listed());
-                continue;
-            }
-            let looked_at = self.get(&group.name).await.map_err(|error| compute_error(&error))?;
-            groups.extend(looked_at.map(crate::ContainerGroupView::listed));
-        }
-        Ok(groups)
+        let groups = self.list_groups().await.map_err(|error| compute_error(&error))?;
+        Ok(groups.into_iter().map(ContainerGroupView::listed).collect())
+    }
+
+    async fn look(&self, name: &AgentName) -> Result<Option<ContainerGroup>, ComputeError> {
+        let group = self.get(name.as_str()).await.map_err(|error| compute_error(&error))?;
+        Ok(group.map(ContainerGroupView::listed))
     }
 
     async fn create(
@@ -34,13 +29,36 @@ impl ComputeBackend for ContainerGroups {
         self.create(name, tags, spec).await.map(drop).map_err(|error| port_error(&error))
     }
 
+    async fn mark(&self, group: &ContainerGroup, at: Timestamp) -> Result<(), ComputeError> {
+        if group.ownership().is_none() {
+            return Err(foreign(group));
+        }
+        // Assumed: new tags leave the containers as they are.
+        match self.set_tags(&group.name, &group.tags_marked(at)).await {
+            Err(error) if !error.is_not_found() => Err(compute_error(&error)),
+            // What is gone needs no mark.
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     async fn delete(&self, name: &AgentName) -> Result<(), ComputeError> {
         self.delete_group(name).await.map_err(|error| port_error(&error))
+    }
+
+    async fn delete_listed(&self, group: &ContainerGroup) -> Result<(), ComputeError> {
+        if group.ownership().is_none() {
+            return Err(foreign(group));
+        }
+        self.ask_to_delete(&group.name).await.map_err(|error| compute_error(&error))
     }
 
     async fn logs(&self, name: &AgentName) -> Result<Option<String>, ComputeError> {
         self.tail(name.as_str(), Some(TAIL)).await.map_err(|error| compute_error(&error))
     }
+}
+
+fn foreign(group: &ContainerGroup) -> ComputeError {
+    ComputeError::Foreign(format!("the container group {} does not carry our tags", group.name))
 }
 
 fn port_error(error: &GroupError) -> ComputeError {

@@ -142,12 +142,13 @@ impl ContainerGroups {
         match self.get(name.as_str()).await? {
             None => Ok(()),
             Some(group) if group.ownership().is_none() => Err(GroupError::Foreign(name.clone())),
-            Some(_) => {
-                let request = self.request(Method::Delete, &[name.as_str()]);
-                if_there(self.manager.send(request).await)?;
-                Ok(())
-            }
+            Some(_) => Ok(self.ask_to_delete(name.as_str()).await?),
         }
+    }
+
+    /// The same without looking whose it is.
+    pub(crate) async fn ask_to_delete(&self, name: &str) -> Result<(), HttpError> {
+        if_there(self.manager.send(self.request(Method::Delete, &[name])).await).map(drop)
     }
 
     /// The last `tail` lines that the agent's container printed (all that are kept: `None`), if any can be had.

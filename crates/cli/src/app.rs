@@ -10,6 +10,7 @@ use clap::CommandFactory;
 use lifecycle::AgentName;
 use tracing_subscriber::EnvFilter;
 
+use crate::arguments::reap::ReapArguments;
 use crate::arguments::{
     Arguments, Command, DeprovisionArguments, Global, ListArguments, LogsArguments, ProvisionArguments,
 };
@@ -23,8 +24,8 @@ use crate::services::Services;
 use crate::settings::environment::Environment;
 use crate::settings::layers::{self, Refusal};
 use crate::settings::{self, ProvisionSettings};
-use crate::wiring::{AzureGroups, Live};
-use crate::{list, logs, sample, task};
+use crate::wiring::{AzureGroups, Live, LiveEstate};
+use crate::{list, logs, reap, sample, task};
 
 /// Seconds to wait for a job in `deprovision`.
 const JOB_TIMEOUT_S: u64 = 600;
@@ -108,6 +109,7 @@ pub(crate) async fn carry_out(
                 outcome => outcome,
             }
         }
+        Command::Reap(given) => run_reap(global, given, environment, (report, interrupts)).await,
         Command::Sample { command } => {
             Box::pin(sample::run(global, command, (environment, report, interrupts))).await
         }
@@ -213,6 +215,21 @@ async fn run_list(
     let rows = list::list(&services, &devops.organization, report).await?;
     report.result(&list::as_text(&rows, services.now()), &list::as_json(&rows, services.now()));
     Ok(())
+}
+
+async fn run_reap(
+    global: &Global,
+    given: &ReapArguments,
+    environment: &Environment,
+    (report, interrupts): (&Report, &Interrupts),
+) -> Result<(), Failure> {
+    let settings = settings::reap(global, given, environment)?;
+    report.learn(&settings::secrets_of(&settings.azure, Some(&settings.devops)));
+    let audit = reap::Audit::open(settings.audit_file.as_deref())?;
+    let connecting = LiveEstate::connect(&settings, environment);
+    let estate = unless_interrupted(interrupts, Box::pin(connecting)).await?;
+    let telling = reap::Telling { report, audit: &audit, interrupts };
+    Box::pin(reap::reap(&estate, &settings, &telling)).await
 }
 
 async fn run_logs(

@@ -4,6 +4,7 @@
 //! (`settings::layers`); what is missing or wrong is said in one place, `settings`, with its name in all three. No
 //! option takes a secret: a command line can be read by every process of the machine.
 
+pub(crate) mod reap;
 pub(crate) mod sample;
 
 use std::path::PathBuf;
@@ -116,6 +117,9 @@ pub(crate) enum Command {
     /// Show what an agent's container printed
     #[command(after_help = LOGS_EXAMPLES)]
     Logs(LogsArguments),
+    /// Find what is left over of agents, say why, and remove it
+    #[command(after_help = reap::EXAMPLES)]
+    Reap(Box<reap::ReapArguments>),
     /// Create and delete what the samples need: a network, a registry, a storage account, roles, an agent pool
     #[command(after_help = sample::EXAMPLES)]
     Sample {
@@ -346,7 +350,7 @@ pub(crate) enum RegistrationArgument {
 /// `--take-down`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum TakeDownArgument {
-    /// `deprovision` in a last job, or a clean-up on a schedule
+    /// `deprovision` in a last job, or `reap` on a schedule
     Outside,
     /// The container, with the service principal of this environment
     Secrets,

@@ -200,7 +200,7 @@ fn pool_of(group: &GroupView, request: &Request, name: &AgentName) -> Result<Str
 async fn lone_agent(services: &impl Services, pool_id: u64, name: &AgentName) -> Answer<AgentRecord> {
     match services.pools().agent(pool_id, name).await? {
         None => Ok(AgentRecord::None),
-        Some(agent) if is_minted(name) && agent.status == AgentStatus::Offline => {
+        Some(agent) if name.is_minted() && agent.status == AgentStatus::Offline => {
             Ok(AgentRecord::Known(agent.id))
         }
         Some(_) => Err(ServiceError {
@@ -211,13 +211,6 @@ async fn lone_agent(services: &impl Services, pool_id: u64, name: &AgentName) ->
             remedy: "if it is to go all the same, remove it from its pool in Azure DevOps.".to_owned(),
         }),
     }
-}
-
-/// Whether a name ends as minted ones do: `-yyyymmddhhmmss-` and six letters or digits.
-fn is_minted(name: &AgentName) -> bool {
-    let mut parts = name.as_str().rsplit('-');
-    let (random, moment) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    random.len() == 6 && moment.len() == 14 && moment.chars().all(|c| c.is_ascii_digit())
 }
 
 /// What is said when it is over.

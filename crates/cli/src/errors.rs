@@ -119,6 +119,15 @@ pub(crate) enum Failure {
     },
     /// Several agents, not all of which went.
     Several(Vec<(AgentName, Failure)>),
+    /// What is left over of agents, and could not all be removed.
+    NotReaped {
+        /// What is left and why, a line each.
+        left: Vec<String>,
+        /// What to do.
+        remedy: String,
+        /// The whole pass, for programs.
+        pass: Box<serde_json::Value>,
+    },
     /// No container group of that name is ours.
     NoSuchAgent(AgentName),
     /// Stopped by a signal.
@@ -183,7 +192,10 @@ impl Failure {
             Self::AllTried { last, .. } => last.blame(),
             Self::OneOfSeveral { cause, .. } => cause.blame(),
             Self::Unfinished { cause, done, .. } if done.is_empty() => cause.blame(),
-            Self::JobsRunning { .. } | Self::LeftBehind { .. } | Self::Unfinished { .. } => Blame::Partly,
+            Self::JobsRunning { .. }
+            | Self::LeftBehind { .. }
+            | Self::Unfinished { .. }
+            | Self::NotReaped { .. } => Blame::Partly,
             Self::Several(failures) => blame_of_several(failures),
             Self::Interrupted { .. } => Blame::Interrupted,
             Self::Internal(_) => Blame::Service,
@@ -238,6 +250,14 @@ impl Failure {
             Self::OneOfSeveral { cause, count } => one_of_several_message(cause, *count),
             Self::JobsRunning { names, waited } => jobs_running_message(names, *waited),
             Self::Several(failures) => several_message(failures),
+            Self::NotReaped { left, remedy, .. } => Message {
+                what: match left.len() {
+                    1 => "One thing is left over and was not removed.".to_owned(),
+                    count => format!("{count} things are left over and were not removed."),
+                },
+                details: left.iter().map(|line| format!("- {line}")).collect(),
+                remedy: Some(remedy.clone()),
+            },
             Self::NoSuchAgent(name) => Message {
                 what: format!("There is no container group {name} of ours in this resource group."),
                 details: vec![

@@ -27,6 +27,18 @@ pub(crate) const OTHER_ORGANIZATION: &str = "https://dev.azure.com/fabrikam";
 
 const BEGIN: Timestamp = Timestamp(1_795_478_400);
 
+/// How to reach both services.
+pub(crate) struct Connected {
+    pub(crate) azure: Azure,
+    pub(crate) devops: DevOps,
+}
+
+/// To both services, as nobody in particular.
+pub(crate) fn connected() -> Connected {
+    let ProvisionSettings { azure, devops, .. } = settings();
+    Connected { azure, devops }
+}
+
 /// Settings with which everything works.
 pub(crate) fn settings() -> ProvisionSettings {
     ProvisionSettings {
@@ -106,6 +118,7 @@ pub(crate) fn agent(name: &str) -> Agent {
         enabled: true,
         status: AgentStatus::Offline,
         assigned_request: None,
+        status_since: None,
     }
 }
 

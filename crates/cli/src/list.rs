@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use lifecycle::{
-    Agent, AgentName, AgentStatus, ComputePhase, ContainerGroup, Ended, OwnershipTags, Registration, Stage,
-    Timestamp, stage,
+    Agent, AgentName, ComputePhase, ContainerGroup, Ended, OwnershipTags, Stage, Timestamp, registration,
+    stage,
 };
 use serde_json::{Value, json};
 
@@ -81,7 +81,7 @@ fn ours(groups: &[ContainerGroup]) -> impl Iterator<Item = (&ContainerGroup, Own
 }
 
 fn is_here(ownership: &OwnershipTags, organization: &str) -> bool {
-    ownership.organization.trim_end_matches('/').eq_ignore_ascii_case(organization)
+    ownership.is_of(organization)
 }
 
 /// Pairs groups with agents by name.
@@ -105,15 +105,6 @@ fn rows(
         .collect();
     rows.sort_by(|a, b| (a.ownership.created_at, &a.name).cmp(&(b.ownership.created_at, &b.name)));
     rows
-}
-
-fn registration(agent: Option<&Agent>) -> Registration {
-    match agent {
-        None => Registration::None,
-        Some(agent) if agent.assigned_request.is_some() => Registration::Assigned,
-        Some(agent) if agent.status == AgentStatus::Online => Registration::Idle,
-        Some(_) => Registration::Offline,
-    }
 }
 
 fn words(stage: Option<Stage>) -> &'static str {

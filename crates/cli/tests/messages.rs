@@ -41,7 +41,9 @@ fn enough(cloud: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn help_of_every_command() {
-    for command in [&[][..], &["provision"], &["deprovision"], &["list"], &["logs"], &["completions"]] {
+    let commands = ["provision", "deprovision", "list", "logs", "reap", "completions"];
+    let commands = commands.iter().map(std::slice::from_ref);
+    for command in std::iter::once(&[][..]).chain(commands) {
         let output = run(&[command, &["--help"]].concat(), &[]);
         assert!(output.status.success());
         let name = format!("help_{}", command.first().copied().unwrap_or("ephemeral-agents"));
@@ -97,7 +99,12 @@ fn a_service_that_cannot_be_reached() {
 
 #[test]
 fn no_planted_secret_is_printed_at_the_loudest() {
-    for command in [&["provision", "-vv"][..], &["provision", "-vv", "--dry-run", "--output", "json"]] {
+    let loud = [
+        &["provision", "-vv"][..],
+        &["provision", "-vv", "--dry-run", "--output", "json"],
+        &["reap", "-vv", "--output", "json"],
+    ];
+    for command in loud {
         let output = run(command, &enough("https://127.0.0.1:1"));
         let text = stdout(&output) + &stderr(&output);
         assert!(text.contains("127.0.0.1"), "it got as far as the service: {text}");
@@ -113,8 +120,14 @@ fn a_signal_stops_it_with_130_while_a_service_keeps_it_waiting() {
 
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let cloud = format!("https://{}", silent.local_addr().expect("an address"));
-    let commands: [&[&str]; 5] =
-        [&["list"], &["provision"], &["provision", "--dry-run"], &["deprovision", "a1"], &["logs", "a1"]];
+    let commands: [&[&str]; 6] = [
+        &["reap"],
+        &["list"],
+        &["provision"],
+        &["provision", "--dry-run"],
+        &["deprovision", "a1"],
+        &["logs", "a1"],
+    ];
     for command in commands {
         let program = Command::new(env!("CARGO_BIN_EXE_ephemeral-agents"))
             .args(command)

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use crate::{AgentName, OwnershipTags};
+use crate::tags::{KEPT_UNTIL, RETIRING};
+use crate::{AgentName, OwnershipTags, Timestamp};
 
 /// What a container group is doing, in the words of no service in particular.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,23 @@ impl ContainerGroup {
     /// Its tags, where it is ours.
     pub fn ownership(&self) -> Option<OwnershipTags> {
         OwnershipTags::from_map(&self.tags)
+    }
+
+    /// When it was marked: from then on it is leaving, and never counts as one that starts.
+    pub fn retiring_since(&self) -> Option<Timestamp> {
+        self.tags.get(RETIRING).and_then(|text| Timestamp::parse(text))
+    }
+
+    /// Until when somebody wants to look at it although it failed.
+    pub fn kept_until(&self) -> Option<Timestamp> {
+        self.tags.get(KEPT_UNTIL).and_then(|text| Timestamp::parse(text))
+    }
+
+    /// Its tags with the mark of that moment.
+    pub fn tags_marked(&self, at: Timestamp) -> BTreeMap<String, String> {
+        let mut tags = self.tags.clone();
+        tags.insert(RETIRING.to_owned(), at.to_string());
+        tags
     }
 }
 
@@ -83,16 +101,17 @@ impl std::error::Error for ComputeError {}
 /// A place that runs container groups.
 ///
 /// # Expected flow
-/// `create` once, `list` until it runs or ended, `logs` before `delete`, `delete` until it is no longer listed.
+/// `create` once, `list` until it runs or ended; on the way out `mark`, `logs`, `delete` until it is no longer listed.
 ///
 /// # Guarantees
-/// `create` and `delete` may be repeated with the same name. Nothing without our tags is changed or deleted.
+/// `create`, `mark` and `delete` may be repeated with the same name. Nothing without our tags is changed or deleted.
 ///
 /// # Assumptions
 /// Names are never used twice for different agents.
 ///
 /// # Caveats
-/// A list may lag behind an accepted `create` or `delete`.
+/// A list may lag behind an accepted `create` or `delete`, and may show a container that has ended as one that runs:
+/// `look` does not.
 pub trait ComputeBackend: Send + Sync {
     /// What a container group is made from: image, size, network, environment. The backend's own, since it holds
     /// secrets and this crate knows none.
@@ -100,6 +119,12 @@ pub trait ComputeBackend: Send + Sync {
 
     /// Every container group in reach, ours and others', in any phase. Whole or an error, never half a list.
     fn list(&self) -> impl Future<Output = Result<Vec<ContainerGroup>, ComputeError>> + Send;
+
+    /// One container group, as it is now; `None` where there is none of that name.
+    fn look(
+        &self,
+        name: &AgentName,
+    ) -> impl Future<Output = Result<Option<ContainerGroup>, ComputeError>> + Send;
 
     /// Asks for a container group: accepted, not awaited. Asking again for the same is no error.
     fn create(
@@ -109,8 +134,18 @@ pub trait ComputeBackend: Send + Sync {
         spec: &Self::Spec,
     ) -> impl Future<Output = Result<(), ComputeError>> + Send;
 
+    /// Writes onto a group, as it was listed, that it is on its way out since then. Absent counts as marked.
+    fn mark(
+        &self,
+        group: &ContainerGroup,
+        at: Timestamp,
+    ) -> impl Future<Output = Result<(), ComputeError>> + Send;
+
     /// Asks to delete it. Absent counts as deleted.
     fn delete(&self, name: &AgentName) -> impl Future<Output = Result<(), ComputeError>> + Send;
+
+    /// Asks to delete a group that was listed a moment ago with our tags, which need not be looked at again.
+    fn delete_listed(&self, group: &ContainerGroup) -> impl Future<Output = Result<(), ComputeError>> + Send;
 
     /// The last lines its container printed; `None` when there are none to be had.
     fn logs(&self, name: &AgentName) -> impl Future<Output = Result<Option<String>, ComputeError>> + Send;

@@ -91,14 +91,17 @@ impl AgentName {
 
     /// Whether it looks like a name of [`AgentName::mint`], which nobody else uses.
     pub fn is_minted(&self) -> bool {
+        self.minted_at().is_some()
+    }
+
+    /// When it was minted, if it was.
+    pub fn minted_at(&self) -> Option<Timestamp> {
         let mut parts = self.0.rsplit('-');
-        let letters = parts.next().is_some_and(|letters| {
-            letters.len() == RANDOM_LETTERS && letters.bytes().all(|letter| ALPHABET.contains(&letter))
-        });
-        let moment = parts
-            .next()
-            .is_some_and(|digits| digits.len() == 14 && digits.bytes().all(|digit| digit.is_ascii_digit()));
-        letters && moment && parts.next().is_some()
+        let letters = parts.next()?;
+        let moment = Timestamp::parse_compact(parts.next()?)?;
+        let is_random =
+            letters.len() == RANDOM_LETTERS && letters.bytes().all(|letter| ALPHABET.contains(&letter));
+        (is_random && parts.next().is_some()).then_some(moment)
     }
 
     /// The name as text.
@@ -127,9 +130,16 @@ mod tests {
         let name = AgentName::mint("agent", Some(4711), NOW, 12_345_678).expect("valid");
         assert_eq!(name.as_str(), "agent4711-20261124000000-yypnqa");
         assert!(name.is_minted());
+        assert_eq!(name.minted_at(), Some(NOW));
         let outside_a_run = AgentName::mint("web-", None, NOW, 0).expect("valid");
         assert!(outside_a_run.is_minted());
-        for chosen in ["agent", "my-agent-1", "agent-20261124000000-l00000", "20261124000000-yypnqa"] {
+        for chosen in [
+            "agent",
+            "my-agent-1",
+            "agent-20261124000000-l00000",
+            "20261124000000-yypnqa",
+            "agent-20261324000000-yypnqa",
+        ] {
             assert!(!AgentName::new(chosen).is_ok_and(|name| name.is_minted()), "{chosen}");
         }
         assert_eq!(outside_a_run.as_str(), "web-20261124000000-aaaaaa");

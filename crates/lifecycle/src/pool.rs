@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::AgentName;
+use crate::{AgentName, Timestamp};
 
 /// Whether the service hears from an agent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,8 @@ pub struct Agent {
     pub status: AgentStatus,
     /// The job request it holds, if it does.
     pub assigned_request: Option<u64>,
+    /// Since when it has been online or offline, where the service says.
+    pub status_since: Option<Timestamp>,
 }
 
 /// A job that waits for an agent, or has one.

@@ -27,6 +27,13 @@ pub struct OwnershipTags {
     pub version: String,
 }
 
+/// Tag of a group that is on its way out, with the moment at which that was decided. Without it a group whose agent is
+/// unregistered looks like one that is starting.
+pub const RETIRING: &str = "ephemeral-agents-retiring";
+
+/// Tag of a group that failed and is kept for a look, with the moment until which it is.
+pub const KEPT_UNTIL: &str = "ephemeral-agents-kept-until";
+
 const ORGANIZATION: &str = "ephemeral-agents-organization";
 const POOL: &str = "ephemeral-agents-pool";
 const RUN: &str = "ephemeral-agents-run";
@@ -36,6 +43,11 @@ const EXPIRES_AT: &str = "expires-at";
 const VERSION: &str = "ephemeral-agents-version";
 
 impl OwnershipTags {
+    /// Whether its agent is registered in that organization.
+    pub fn is_of(&self, organization: &str) -> bool {
+        self.organization.trim_end_matches('/').eq_ignore_ascii_case(organization.trim_end_matches('/'))
+    }
+
     /// As they are sent.
     pub fn to_map(&self) -> BTreeMap<String, String> {
         let mut map = BTreeMap::from([

@@ -29,8 +29,19 @@ impl Timestamp {
     pub fn parse(text: &str) -> Option<Self> {
         let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
         let time = time.split('.').next()?;
-        let [year, month, day] = numbers(date, '-')?;
-        let [hour, minute, second] = numbers(time, ':')?;
+        Self::from_civil(numbers(date, '-')?, numbers(time, ':')?)
+    }
+
+    /// Reads what [`Timestamp::compact`] writes.
+    pub fn parse_compact(text: &str) -> Option<Self> {
+        if text.len() != 14 || !text.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        let part = |from: usize, to: usize| text[from..to].parse::<u64>().unwrap_or_default();
+        Self::from_civil([part(0, 4), part(4, 6), part(6, 8)], [part(8, 10), part(10, 12), part(12, 14)])
+    }
+
+    fn from_civil([year, month, day]: [u64; 3], [hour, minute, second]: [u64; 3]) -> Option<Self> {
         if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
             return None;
         }
@@ -94,6 +105,8 @@ mod tests {
         for (seconds, text) in known {
             assert_eq!(Timestamp(seconds).to_string(), text);
             assert_eq!(Timestamp::parse(text), Some(Timestamp(seconds)), "{text}");
+            let compact = Timestamp(seconds).compact();
+            assert_eq!(Timestamp::parse_compact(&compact), Some(Timestamp(seconds)), "{compact}");
         }
     }
 
@@ -117,6 +130,9 @@ mod tests {
             "2026-11-24T00:00:00",
         ] {
             assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+        for text in ["", "20261124", "20261324000000", "2026112425000x", "202611240000000"] {
+            assert_eq!(Timestamp::parse_compact(text), None, "{text}");
         }
     }
 }

@@ -16,6 +16,9 @@ const CERTIFICATE: &str =
 /// A container that prints what it was told, the secrets last: that is what is shown.
 const ECHO: &str = "env | sort; env | grep -E '^(FEED_TOKEN|AZP_TOKEN|AZ_SERVICE_PRINCIPAL_KEY)='; exit 3";
 
+/// The same with the secrets that `reap` has too.
+const TELLS: &str = "env | grep -E '^(AZP_TOKEN|AZ_SERVICE_PRINCIPAL_KEY)='; exit 3";
+
 /// A world, and `provision` in it with a secret in every setting that takes one, at the loudest.
 struct Planted {
     world: World,
@@ -24,7 +27,8 @@ struct Planted {
 
 impl Planted {
     async fn start() -> Self {
-        let world = World::start_with(&[("sleeper", "exec sleep 600"), ("echo", ECHO)]).await;
+        let images = [("sleeper", "exec sleep 600"), ("echo", ECHO), ("tells", TELLS)];
+        let world = World::start_with(&images).await;
         let (token, key) = (world.setting("AZURE_DEVOPS_EXT_PAT"), world.setting("AZURE_CLIENT_SECRET"));
         let basic = base64(format!(":{token}").as_bytes());
         let planted =
@@ -120,6 +124,38 @@ async fn a_container_that_prints_its_secrets_shows_none_of_them() {
         }
     }
     planted.world.nothing_left().await;
+}
+
+/// Whoever reads the last log of what was left over does not read secrets in it.
+#[tokio::test]
+async fn a_container_that_printed_its_secrets_is_reaped_without_them() {
+    let planted = Planted::start().await;
+    let world = &planted.world;
+    let made = planted
+        .provision()
+        .with("timeout-agent-online", "0")
+        .with("image", "registry.test/tells:1")
+        .with("registration", "token")
+        .run()
+        .await;
+    let agent = made.agent_name();
+    world.says(agent, "AZP_TOKEN=").await;
+    world.emulator().change(|state| {
+        let group = state.arm.container_groups.values_mut().find(|group| group.name == agent);
+        group.expect("the group").tags["expires-at"] = "2020-01-01T00:00:00Z".into();
+    });
+    let printed = world
+        .command(&["reap"])
+        .and("organization-url", &world.setting("AZURE_DEVOPS_ORG_URL"))
+        .and("agent-pool", &world.setting("AZURE_DEVOPS_POOL"))
+        .and("verbose", "")
+        .and("verbose", "")
+        .and("output", "json")
+        .run()
+        .await;
+    assert!(printed.said().contains("AZP_TOKEN=***"), "the log is given: {}", printed.said());
+    planted.assert_hidden(&printed.said(), "what reap printed");
+    world.nothing_left().await;
 }
 
 #[tokio::test]

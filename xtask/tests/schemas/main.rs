@@ -112,6 +112,8 @@ fn inputs_of_our_own_task_are_those_of_its_manifest() {
     let enough = "azureSubscription: a, resourceGroupName: g, agentPool: p";
     assert_eq!(check(enough), "");
     assert_eq!(check(&format!("{enough}, command: remove, agentNames: $(names)")), "");
+    assert_eq!(check(&format!("{enough}, command: reap")), "");
+    assert!(check(&format!("{enough}, command: tidy")).contains("not offered"));
     assert!(check(&format!("{enough}, imagename: i")).contains("no input imagename"));
     assert!(check(&format!("{enough}, osType: BeOS")).contains("not offered"));
     assert!(check("azureSubscription: a, resourceGroupName: g").contains("needs"));

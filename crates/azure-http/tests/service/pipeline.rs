@@ -43,6 +43,17 @@ async fn a_busy_service_is_asked_again_under_the_same_request_id() {
 }
 
 #[tokio::test]
+async fn the_ids_of_calls_that_change_something_are_given_once() {
+    let server = Server::start(|_| json(200, "{}")).await;
+    let pipeline = server.pipeline();
+    pipeline.send(get(&server)).await.expect("success");
+    pipeline.send(post(&server)).await.expect("success");
+    let sent = server.received()[1].header("x-ms-client-request-id").to_owned();
+    assert_eq!(pipeline.take_ids_of_changes(), [sent]);
+    assert_eq!(pipeline.take_ids_of_changes(), [""; 0]);
+}
+
+#[tokio::test]
 async fn the_services_wait_is_kept() {
     let server =
         Server::start(in_turn(vec![|| with(503, &["x-ms-retry-after-ms: 120"], ""), || json(200, "{}")]))

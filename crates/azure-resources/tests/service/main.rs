@@ -13,7 +13,9 @@ use azure_resources::{
     ContainerGroupSpec, ContainerGroups, EnvironmentValue, EnvironmentVariable, FailureClass, GroupError,
     OperatingSystem, OperationStatus, Priority, ResourceManager, Sku, SubnetId, Subscription, same_location,
 };
-use lifecycle::{AgentName, ComputeBackend, ComputeError, ComputePhase, OwnershipTags, Timestamp};
+use lifecycle::{
+    AgentName, ComputeBackend, ComputeError, ComputePhase, ContainerGroup, OwnershipTags, Timestamp,
+};
 use redact::Secret;
 use serde_json::{Value, json as value};
 use support::{Received, Reply, Server, json, with};
@@ -246,7 +248,33 @@ async fn only_what_is_ours_is_deleted_and_absent_counts_as_deleted() {
 }
 
 #[tokio::test]
-async fn a_list_is_whole_and_says_which_of_ours_have_ended() {
+async fn a_group_that_was_listed_is_marked_and_deleted_with_one_request_each() {
+    let listed = |tags: Value| ContainerGroup {
+        name: name().to_string(),
+        phase: ComputePhase::Running,
+        tags: serde_json::from_value(tags).expect("tags"),
+    };
+    let server = start(|_| refusal(404, "ResourceNotFound")).await;
+    let groups = groups(&server);
+    let mut of_ours = tags().to_map();
+    of_ours.insert("owner".to_owned(), "me".to_owned());
+    let ours = listed(value!(of_ours));
+    assert_eq!(groups.mark(&ours, Timestamp(60)).await, Ok(()), "absent counts as marked");
+    assert_eq!(groups.delete_listed(&ours).await, Ok(()), "and as deleted");
+    assert_eq!(verbs(&server), ["PATCH", "DELETE"]);
+    let patch = |request: &Received| request.line.starts_with("PATCH");
+    let received = server.received().into_iter().find(patch).expect("the mark");
+    let sent: Value = serde_json::from_str(&received.body).expect("JSON");
+    assert_eq!(sent["tags"]["owner"], "me", "all the other tags stay");
+    assert_eq!(sent["tags"]["ephemeral-agents-retiring"], "1970-01-01T00:01:00Z");
+    let foreign = listed(value!({"managed-by": "somebody-else"}));
+    assert!(groups.mark(&foreign, Timestamp(60)).await.is_err());
+    assert!(groups.delete_listed(&foreign).await.is_err());
+    assert_eq!(verbs(&server).len(), 2, "nothing is sent for what is not ours");
+}
+
+#[tokio::test]
+async fn a_list_is_whole_and_a_look_says_what_has_ended() {
     let server = start(|request| {
         let line = request.line.as_str();
         if line.contains("page=2") {
@@ -261,9 +289,12 @@ async fn a_list_is_whole_and_says_which_of_ours_have_ended() {
     .await;
     let listed = ComputeBackend::list(&groups(&server)).await.expect("a list");
     let seen: Vec<_> = listed.iter().map(|group| (group.name.as_str(), group.phase.clone())).collect();
-    assert_eq!(seen, [("foreign", ComputePhase::Running), (name().as_str(), ComputePhase::Exited)]);
+    assert_eq!(seen, [("foreign", ComputePhase::Running), (name().as_str(), ComputePhase::Running)]);
     assert_eq!(listed[1].ownership(), Some(tags()));
-    assert_eq!(verbs(&server).len(), 3, "two pages and one look");
+    assert_eq!(verbs(&server), ["GET", "GET"], "one request a page");
+    let looked_at =
+        ComputeBackend::look(&groups(&server), &name()).await.expect("an answer").expect("a group");
+    assert_eq!(looked_at.phase, ComputePhase::Exited);
 }
 
 #[tokio::test]

@@ -427,6 +427,7 @@ impl<S: Services> Attempt<'_, S> {
             let expires_at = self.services.now().after(time);
             let mut tags = group.tags.clone();
             tags.extend(lifecycle::OwnershipTags { expires_at, ..ownership }.to_map());
+            tags.insert(lifecycle::KEPT_UNTIL.to_owned(), expires_at.to_string());
             self.services.groups().retag(&self.pair.name, &tags).await?;
         }
         Ok(())

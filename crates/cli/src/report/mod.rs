@@ -101,6 +101,21 @@ impl Report {
         }
     }
 
+    /// Something that is said as it is, every time.
+    pub(crate) fn note(&self, text: &str) {
+        self.say(&self.foreign(text));
+    }
+
+    /// Text without secrets, for who writes it elsewhere.
+    pub(crate) fn masked(&self, text: &str) -> String {
+        self.masker.mask(text)
+    }
+
+    /// How results are written.
+    pub(crate) fn output(&self) -> Output {
+        self.output
+    }
+
     /// Something that may surprise, and stops nothing.
     pub(crate) fn warning(&self, text: &str) {
         let text = self.foreign(&(self.wording)(text));
@@ -114,7 +129,12 @@ impl Report {
     pub(crate) fn failure(&self, failure: &Failure) {
         let message = failure.message();
         if self.output == Output::Json {
-            self.print(&format!("{:#}", serde_json::json!({ "version": 1, "error": failure_json(failure) })));
+            let mut document = serde_json::json!({ "version": 1 });
+            if let Failure::NotReaped { pass, .. } = failure {
+                document.clone_from(pass);
+            }
+            document["error"] = failure_json(failure);
+            self.print(&format!("{document:#}"));
         }
         let text = self.foreign(&(self.wording)(&message.to_string()));
         match self.style {

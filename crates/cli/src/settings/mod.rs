@@ -11,6 +11,7 @@ mod connection;
 mod image;
 mod limits;
 mod provision;
+mod reap;
 pub(crate) mod sample;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use redact::Secret;
 
 pub(crate) use connection::{azure, azure_and_devops, devops_token};
 pub(crate) use provision::provision;
+pub(crate) use reap::{ReapSettings, reap};
 
 use crate::errors::{Failure, Problem};
 use crate::services::NewAgent;

@@ -65,7 +65,8 @@ pub(super) fn read(environment: &Environment) -> Result<Option<Task>, Failure> {
             typed.push("deprovision".to_owned());
             typed.extend(names);
         }
-        other => return Err(refused("command", format!("is {other:?}"), "choose create or remove")),
+        "reap" => typed.push("reap".to_owned()),
+        other => return Err(refused("command", format!("is {other:?}"), "choose create, remove or reap")),
     }
     let azure = azure(environment)?;
     let (registry, registry_password, exchange) = registry(environment)?;
@@ -234,7 +235,7 @@ fn notes(environment: &Environment, azure: &AzureConnection) -> Vec<&'static str
     if is_on(environment, "useGlobalConfig") {
         notes.push("useGlobalConfig has no effect: this task needs no Azure CLI");
     }
-    let creates = input(environment, "command") != Some("remove");
+    let creates = input(environment, "command").unwrap_or("create") == "create";
     let hands_over = matches!(
         azure.credential,
         AzureCredential::ClientSecret { .. } | AzureCredential::ClientCertificate { .. }

@@ -263,3 +263,23 @@ fn remove_takes_the_names_of_the_output() {
     assert!(matches!(read(&environment("")), Ok(None)), "the first job may have made none");
     assert!(read(&environment("$(agentNames)")).is_err());
 }
+
+#[test]
+fn reap_takes_several_pools_and_resource_groups() {
+    let environment = environment(&[
+        ("INPUT_COMMAND", "reap"),
+        ("INPUT_RESOURCEGROUPNAME", "agents\nmore-agents"),
+        ("INPUT_AGENTPOOL", "private\npublic"),
+        ("INPUT_IMAGENAME", ""),
+    ]);
+    let task = task(&environment).expect("valid");
+    let Command::Reap(arguments) = &task.arguments.command else { panic!("another command") };
+    let environment = environment.with_credentials(task.credentials.clone());
+    let settings = settings::reap(&task.arguments.global, arguments, &environment);
+    let settings = settings.map_err(|failure| failure.message().to_string()).expect("valid");
+    assert_eq!(settings.resource_groups, ["agents", "more-agents"]);
+    assert_eq!(settings.pools, ["private", "public"]);
+    assert_eq!((settings.every, settings.dry_run), (None, false));
+    assert_eq!(settings.azure.subscription, SUBSCRIPTION);
+    assert_eq!(task.notes, [""; 0]);
+}

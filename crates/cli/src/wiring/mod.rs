@@ -1,5 +1,6 @@
 //! The only place that knows which client crate does what: the traits of `services`, implemented with them.
 
+mod estate;
 mod failures;
 mod groups;
 mod pools;
@@ -15,6 +16,7 @@ use azure_http::{Auth, Cloud, Credential, HttpError, Pipeline, PipelineOptions};
 use lifecycle::Timestamp;
 use redact::Secret;
 
+pub(crate) use estate::LiveEstate;
 pub(crate) use groups::AzureGroups;
 pub(crate) use pools::DevOpsPools;
 pub(crate) use store::AzureStore;

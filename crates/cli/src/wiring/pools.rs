@@ -35,7 +35,7 @@ impl DevOpsPools {
     }
 
     /// A client for a pool of which the id is known; its name does not matter to the calls.
-    fn client(&self, pool_id: u64) -> PoolClient {
+    pub(super) fn client(&self, pool_id: u64) -> PoolClient {
         let pool = azure_devops::Pool { id: pool_id, name: String::new(), hosted: false, auto_update: None };
         PoolClient::new(self.organization.clone(), pool)
     }

@@ -4,6 +4,7 @@
 
 mod connections;
 mod endings;
+mod reaping;
 mod refusals;
 mod registries;
 mod script;
