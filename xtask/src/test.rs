@@ -30,6 +30,11 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let image = engine.as_ref().map(|engine| base_image::build(engine, &binaries, None)).transpose()?;
     let mut tests = cargo(&["test", "--workspace", "--quiet", "--no-fail-fast"]);
     tests.args(&options.arguments);
+    // Most of what they do is waiting for other processes.
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        tests.env("RUST_TEST_THREADS", (2 * cores).to_string());
+    }
     tests.env("AZURE_EMULATOR", binaries.path("azure-emulator"));
     tests.env("STAND_IN_AGENT", binaries.path("stand-in-agent"));
     tests.env("PROGRAMS", binaries.path(""));
