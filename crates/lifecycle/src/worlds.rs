@@ -406,3 +406,31 @@ fn a_name_that_two_have_is_left_alone() {
     let plan = plan(&policy(), &snapshot, &Memory::default());
     assert_eq!(plan, Plan::default());
 }
+
+/// The one pair of that index in an old world, whose agent is offline since then.
+fn offline_since(compute: Option<ComputePhase>, old: bool, since: Option<u64>) -> usize {
+    let agent = Some((AgentStatus::Offline, None));
+    let pair = Pair { old, compute, agent, ..plain_pairs().swap_remove(0) };
+    let mut snapshot = world(&[&pair], 0);
+    snapshot.agents[0].agent.status_since = since.map(|ago| Timestamp(NOW.0 - ago));
+    retirements(&plan(&policy(), &snapshot, &Memory::default())).count()
+}
+
+/// An agent that loses its connection for a moment comes back.
+#[test]
+fn an_agent_may_be_offline_for_as_long_as_the_limit_says() {
+    for compute in [Some(ComputePhase::Running), None] {
+        for (since, goes) in
+            [(Some(MINUTE), 0), (Some(10 * MINUTE), 0), (Some(10 * MINUTE + 1), 1), (None, 1)]
+        {
+            assert_eq!(offline_since(compute.clone(), true, since), goes, "{compute:?} {since:?}");
+        }
+    }
+}
+
+/// It is registered first, and its container group is asked for then: in between it is in the hands of who makes it.
+#[test]
+fn an_agent_without_a_container_group_is_left_alone_while_it_is_young() {
+    assert_eq!(offline_since(None, false, None), 0);
+    assert_eq!(offline_since(None, true, None), 1);
+}

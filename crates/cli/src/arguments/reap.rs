@@ -48,8 +48,8 @@ pub(crate) struct ReapArguments {
     /// Id of the subscription [environment: also `AZURE_SUBSCRIPTION_ID`]
     #[arg(long, value_name = "ID", help_heading = "Azure")]
     pub(crate) subscription: Option<String>,
-    /// Resource group of the container groups; may be repeated. Give all that agents of these pools have: an agent whose
-    /// container group is elsewhere looks like one that has lost it [environment: also `AZURE_RESOURCE_GROUP`]
+    /// Resource group of the container groups; may be repeated. Give all that agents of these pools have: an agent
+    /// whose container group is elsewhere looks like one that has lost it [environment: also `AZURE_RESOURCE_GROUP`]
     #[arg(long, short = 'g', value_name = "NAME", help_heading = "Azure")]
     pub(crate) resource_group: Vec<String>,
     /// Authenticate as this machine's managed identity: its client id, or `system`
