@@ -183,8 +183,8 @@ mod tests {
         assert!(error(Shell::Pwsh, &[("script", "x")]).starts_with("pwsh was not found in PATH"));
         let folder = [("script", "x"), ("workingDirectory", "/nowhere")];
         assert_eq!(error(Shell::CmdLine, &folder), "Working directory does not exist: /nowhere");
-        let (work, folders) = folders();
-        let missing = |path| super::azure_cli(work.path(), &folders, path).unwrap_err().to_string();
+        let (work, prepared) = self::folders();
+        let missing = |path| super::azure_cli(work.path(), &prepared, path).unwrap_err().to_string();
         assert!(missing("/nowhere").starts_with("python3 was not found in PATH"));
     }
 }
