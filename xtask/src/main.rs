@@ -8,6 +8,7 @@
 mod base_image;
 mod bench;
 mod binaries;
+mod chaos;
 mod ci;
 mod cross;
 mod demo;
@@ -48,6 +49,8 @@ enum Command {
     Image(image::Options),
     /// Package the extension for Azure DevOps
     Extension(extension::Options),
+    /// Kill somebody in many lives of agents, reap, and count what is left
+    Chaos(chaos::Options),
     /// Measure, and compare with what we promise
     Bench(bench::Options),
 }
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Command::Cross(options) => cross::run(&options),
         Command::Image(options) => image::run(&options),
         Command::Extension(options) => extension::run(&options),
+        Command::Chaos(options) => chaos::run(&options),
         Command::Bench(options) => bench::run(&options),
     };
     match done {

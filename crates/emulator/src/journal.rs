@@ -57,4 +57,9 @@ impl Journal {
             self.0.pop_front();
         }
     }
+
+    /// All lines, oldest first.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.0.iter()
+    }
 }

@@ -111,15 +111,27 @@ pub fn signal(process: u32, signal: Signal) {
     kill(Pid::from_raw(process.cast_signed()), signal).expect("the process runs");
 }
 
-/// Waits for the end of a process that was killed. Only its parent would be told, so this looks again and again.
+/// Kills a process; `false` where it was over already.
+pub fn kill_process(process: u32) -> bool {
+    is_alive(process) && kill(Pid::from_raw(process.cast_signed()), Signal::SIGKILL).is_ok()
+}
+
+/// Waits for the end of a process that was killed.
 pub async fn has_ended(process: u32) {
-    let ended = async {
-        while is_alive(process) {
-            tokio::time::sleep(LOOK_AGAIN).await;
-        }
-    };
-    let ended = tokio::time::timeout(DYING, ended).await;
+    let ended = tokio::time::timeout(DYING, end_of(process)).await;
     assert!(ended.is_ok(), "process {process} runs on");
+}
+
+/// Waits for the end of a process. Only its parent would be told, so this looks again and again.
+pub async fn end_of(process: u32) {
+    while is_alive(process) {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// The process below another whose command line holds this, if it runs.
+pub fn descendant(root: u32, command: &str) -> Option<u32> {
+    descendants(root).into_iter().find(|process| process.command.contains(command)).map(|process| process.id)
 }
 
 /// Whether a process runs. One that has ended and waits to be collected does not.

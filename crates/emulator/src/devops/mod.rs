@@ -121,6 +121,10 @@ pub const KNOBS: &[Knob] = &[
     },
     Knob { name: "devops.token-expired", meaning: "personal access tokens are refused as expired" },
     Knob {
+        name: "devops.silence-seconds",
+        meaning: "how long an agent that does not poll counts as online (120)",
+    },
+    Knob {
         name: "devops.token-scope",
         meaning: "what personal access tokens are good for: none, or read, which is GET alone",
     },

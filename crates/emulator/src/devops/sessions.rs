@@ -136,7 +136,7 @@ fn open_session(
     };
     state.devops.sessions.insert(session.id, session.clone());
     go_online(state, agent.id, body);
-    state.later(SILENCE, crate::schedule::Due::Devops(Due::SessionEnds { session_id: session.id }));
+    state.later(silence(state), crate::schedule::Due::Devops(Due::SessionEnds { session_id: session.id }));
     give_out(state);
     Ok(session)
 }
@@ -157,13 +157,19 @@ fn go_online(state: &mut crate::State, agent_id: u64, body: &Value) {
     super::updates::tell_to_update(state, agent_id, Moment::Online);
 }
 
+/// How long an agent that does not poll counts as online.
+fn silence(state: &crate::State) -> Duration {
+    state.faults.number("devops.silence-seconds").map_or(SILENCE, Duration::from_secs)
+}
+
 /// A session may have gone silent: if it did, it ends and its agent is offline; else look again later.
 pub(super) fn session_ends(state: &mut crate::State, session_id: Uuid) {
     let Some(session) = state.devops.sessions.get_mut(&session_id) else { return };
     if session.polls > 0 {
         session.last_poll = state.now;
     }
-    let end = later(session.last_poll, SILENCE);
+    let last_poll = session.last_poll;
+    let end = later(last_poll, silence(state));
     if end > state.now {
         state.schedule.at(end, crate::schedule::Due::Devops(Due::SessionEnds { session_id }));
     } else {
