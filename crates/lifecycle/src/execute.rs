@@ -50,6 +50,9 @@ pub enum Outcome {
 pub struct Record {
     /// The steps that were done, in their order.
     pub steps: Vec<Step>,
+    /// Whether the deletion of a container group was asked for and may have been accepted, known or not: it counts
+    /// against the budget of deletions.
+    pub spends_a_delete: bool,
     /// How it went.
     pub outcome: Outcome,
     /// The last lines that its container printed, read before it was deleted.
@@ -89,7 +92,8 @@ impl<'a, B: ComputeBackend, P: AgentPool> Executor<'a, B, P> {
     ///
     /// May be stopped between any two steps: what is left of it is found by the next pass.
     pub async fn retire(&mut self, retire: &Retire, at: Timestamp) -> Record {
-        let mut record = Record { steps: Vec::new(), outcome: Outcome::Done, log: None };
+        let mut record =
+            Record { steps: Vec::new(), spends_a_delete: false, outcome: Outcome::Done, log: None };
         if let Err(outcome) = self.steps(retire, at, &mut record).await {
             record.outcome = outcome;
         }
@@ -107,6 +111,8 @@ impl<'a, B: ComputeBackend, P: AgentPool> Executor<'a, B, P> {
         }
         if let Some(placed) = &retire.group {
             let asked = self.places[placed.place].delete_listed(&placed.group).await;
+            let unclear = matches!(asked, Err(ComputeError::Indeterminate(_) | ComputeError::Unavailable(_)));
+            record.spends_a_delete = asked.is_ok() || unclear;
             asked.map_err(|error| self.compute_outcome(error))?;
             record.steps.push(Step::Deleted);
         }
@@ -303,6 +309,29 @@ mod tests {
                 assert_eq!(world.left(), (0, 0), "{call:?} {takes_effect}");
             }
         }
+    }
+
+    /// Seed 200 of the simulator: five deletions within an hour where four are allowed, one of them without a reply.
+    #[test]
+    fn a_deletion_whose_reply_is_lost_is_spent() {
+        let unclear = || "no answer".to_owned();
+        let cases = [
+            (None, true),
+            (Some(ComputeError::Indeterminate(unclear())), true),
+            (Some(ComputeError::Unavailable(unclear())), true),
+            (Some(ComputeError::Throttled { retry_after: WAIT }), false),
+            (Some(ComputeError::Rejected(unclear())), false),
+        ];
+        for (error, spent) in cases {
+            let world = World::new();
+            if let Some(error) = error.clone() {
+                world.groups().fail(Call::Delete, error, true);
+            }
+            assert_eq!(world.pass()[0].spends_a_delete, spent, "{error:?}");
+        }
+        let world = World::new();
+        world.pool().fail(Call::Mark, PoolError::Unavailable(unclear()), false);
+        assert!(!world.pass()[0].spends_a_delete, "nothing was asked for");
     }
 
     #[test]

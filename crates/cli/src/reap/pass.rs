@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lifecycle::{
     Action, ComputeError, ComputePhase, Executor, Memory, ObserveError, Outcome, Plan, Planned, PoolError,
-    Reading, Record, Retire, Snapshot, Step, lint, observe, plan,
+    Reading, Record, Retire, Snapshot, lint, observe, plan,
 };
 
 use super::{Estate, Telling, policy, words};
@@ -108,7 +108,7 @@ async fn remove<E: Estate>(
         () = telling.interrupts.second() => return Err(words::interrupted(&pass.items)),
         record = executor.retire(retire, at) => record,
     };
-    if record.steps.contains(&Step::Deleted) {
+    if record.spends_a_delete {
         memory.note_delete(at);
     }
     let ids = estate.take_ids_of_changes();
