@@ -268,10 +268,7 @@ fn provisions(policy: &Policy, snapshot: &Snapshot, memory: &Memory, plan: &Plan
         let takes_a_job = agent.is_none_or(|agent| agent.enabled && agent.assigned_request.is_none());
         ready += usize::from(comes && takes_a_job && pool == offer.pool);
     }
-    let unlisted = memory
-        .recent_creations(snapshot.now, policy.start_deadline)
-        .filter(|name| !snapshot.groups.iter().any(|placed| placed.group.name == name.as_str()))
-        .count();
+    let unlisted = unlisted(policy, offer.pool, snapshot, memory);
     let waiting = requests.iter().filter(|known| {
         let request = &known.request;
         known.pool == offer.pool
@@ -287,6 +284,21 @@ fn provisions(policy: &Policy, snapshot: &Snapshot, memory: &Memory, plan: &Plan
         age: None,
     };
     waiting.skip(ready + unlisted).take(room).map(provision).collect()
+}
+
+/// How many agents are coming whose container group no list shows yet. Memory may be lost, and then the pool still
+/// knows whom we have just registered.
+fn unlisted(policy: &Policy, pool: usize, snapshot: &Snapshot, memory: &Memory) -> usize {
+    let listed: BTreeSet<_> =
+        snapshot.groups.iter().map(|placed| placed.group.name.to_ascii_lowercase()).collect();
+    let registered = snapshot.agents.iter().filter(|known| known.pool == pool).filter_map(|known| {
+        let name = AgentName::new(known.agent.name.as_str()).ok()?;
+        let is_new = snapshot.now.since(name.minted_at()?) <= policy.start_deadline;
+        is_new.then_some(name)
+    });
+    let mut names: BTreeSet<_> = registered.collect();
+    names.extend(memory.recent_creations(snapshot.now, policy.start_deadline).cloned());
+    names.iter().filter(|name| !listed.contains(name.as_str())).count()
 }
 
 /// What the pool says of a pair's agent.

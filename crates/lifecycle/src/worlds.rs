@@ -434,3 +434,23 @@ fn an_agent_without_a_container_group_is_left_alone_while_it_is_young() {
     assert_eq!(offline_since(None, false, None), 0);
     assert_eq!(offline_since(None, true, None), 1);
 }
+
+/// Seed 79 of the simulator: a controller began anew just after it had created, and lists did not show that yet.
+#[test]
+fn who_is_registered_and_not_listed_counts_although_memory_is_lost() {
+    let registered = Pair { agent: AGENTS[1], ..plain_pairs().swap_remove(0) };
+    assert_eq!((&registered.compute, registered.old), (&None, false), "just registered");
+    let one = Policy { capacity: 1, ..serving() };
+    let none = provisions(&plan(&one, &world(&[&registered], 2), &Memory::default()));
+    assert_eq!(none, 0, "one is coming, and one is the most");
+    let mut memory = Memory::default();
+    memory.note_creation(AgentName::new(registered.name(1)).expect("valid"), NOW);
+    let two = provisions(&plan(&serving(), &world(&[&registered], 3), &memory));
+    assert_eq!(two, 1, "who is remembered and registered counts once");
+    let old = Pair { old: true, ..registered };
+    assert_eq!(
+        provisions(&plan(&one, &world(&[&old], 1), &Memory::default())),
+        1,
+        "it will not come any more"
+    );
+}
