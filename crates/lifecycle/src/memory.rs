@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::{AgentName, Timestamp};
+use crate::{AgentName, Snapshot, Timestamp};
 
 /// The span that budgets are counted over.
 const HOUR: Duration = Duration::from_hours(1);
@@ -25,6 +25,14 @@ impl Memory {
     /// A container group was asked for, which lists may not show yet.
     pub fn note_creation(&mut self, name: AgentName, at: Timestamp) {
         self.creations.push((name, at));
+    }
+
+    /// What lists show by now need not be remembered: once it is gone again, its place is free.
+    pub fn note_listed(&mut self, snapshot: &Snapshot) {
+        let is_listed = |name: &AgentName| {
+            snapshot.groups.iter().any(|placed| placed.group.name.eq_ignore_ascii_case(name.as_str()))
+        };
+        self.creations.retain(|(name, _)| !is_listed(name));
     }
 
     /// How many deletions were asked for within the hour before `now`.

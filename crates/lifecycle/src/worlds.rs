@@ -454,3 +454,16 @@ fn who_is_registered_and_not_listed_counts_although_memory_is_lost() {
         "it will not come any more"
     );
 }
+
+/// Seed 5 of the simulator: jobs waited for an agent that had come, served its job and gone.
+#[test]
+fn who_was_listed_and_is_gone_is_not_waited_for() {
+    let pair = plain_pairs().swap_remove(10);
+    let mut memory = Memory::default();
+    memory.note_creation(AgentName::new(pair.name(1)).expect("valid"), NOW);
+    let later = world(&[], 1);
+    memory.note_listed(&later);
+    assert_eq!(provisions(&plan(&serving(), &later, &memory)), 0, "it is still to come");
+    memory.note_listed(&world(&[&pair], 1));
+    assert_eq!(provisions(&plan(&serving(), &later, &memory)), 1, "it was there, and is gone");
+}
