@@ -19,6 +19,7 @@ mod image;
 mod machine;
 mod node_tools;
 mod programs;
+mod sim;
 mod test;
 mod tidy;
 
@@ -51,6 +52,9 @@ enum Command {
     Extension(extension::Options),
     /// Kill somebody in many lives of agents, reap, and count what is left
     Chaos(chaos::Options),
+    /// Let agents live in worlds where everything goes wrong, and hold them to the promises
+    #[command(disable_help_flag = true)]
+    Sim(sim::Options),
     /// Measure, and compare with what we promise
     Bench(bench::Options),
 }
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Command::Image(options) => image::run(&options),
         Command::Extension(options) => extension::run(&options),
         Command::Chaos(options) => chaos::run(&options),
+        Command::Sim(options) => sim::run(&options),
         Command::Bench(options) => bench::run(&options),
     };
     match done {

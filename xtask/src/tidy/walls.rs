@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("process", &[]),
     ("redact", &[]),
     ("lifecycle", &[]),
+    ("simulator", &["lifecycle"]),
     ("xtask", &[]),
 ];
 
