@@ -256,16 +256,20 @@ fn provisions(policy: &Policy, snapshot: &Snapshot, memory: &Memory, plan: &Plan
         .collect();
     let ours = snapshot.groups.iter().filter_map(|placed| {
         let ownership = placed.group.ownership()?;
-        Some((placed, policy.pool_of(&ownership)?))
+        Some((placed, policy.pool_of(&ownership)?, ownership.agent_id))
     });
     let (mut there, mut ready) = (0, 0);
-    for (placed, pool) in ours {
+    for (placed, pool, registered) in ours {
         there += 1;
         let agent = snapshot.agent(pool, &placed.group.name);
         let comes = matches!(placed.group.phase, ComputePhase::Creating | ComputePhase::Running)
             && placed.group.retiring_since().is_none()
             && !leaving.contains(placed.group.name.as_str());
-        let takes_a_job = agent.is_none_or(|agent| agent.enabled && agent.assigned_request.is_none());
+        // Who was registered first and is not any more is on its way out, marked or not.
+        let takes_a_job = match agent {
+            Some(agent) => agent.enabled && agent.assigned_request.is_none(),
+            None => registered.is_none(),
+        };
         ready += usize::from(comes && takes_a_job && pool == offer.pool);
     }
     let unlisted = unlisted(policy, offer.pool, snapshot, memory);

@@ -467,3 +467,18 @@ fn who_was_listed_and_is_gone_is_not_waited_for() {
     memory.note_listed(&world(&[&pair], 1));
     assert_eq!(provisions(&plan(&serving(), &later, &memory)), 1, "it was there, and is gone");
 }
+
+/// Seed 23786 of the simulator: a supervisor that had unregistered its agent, and not deleted its group yet, was taken
+/// for one that starts.
+#[test]
+fn who_was_registered_first_and_is_gone_does_not_come() {
+    let starts = plain_pairs().swap_remove(10);
+    assert_eq!((&starts.compute, &starts.agent), (&Some(ComputePhase::Creating), &None));
+    assert_eq!(
+        provisions(&plan(&serving(), &world(&[&starts], 1), &Memory::default())),
+        0,
+        "it registers itself"
+    );
+    let leaves = Pair { tagged_id: true, ..starts };
+    assert_eq!(provisions(&plan(&serving(), &world(&[&leaves], 1), &Memory::default())), 1);
+}
