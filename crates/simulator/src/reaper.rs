@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lifecycle::{
     Action, AgentName, AgentPool, ComputeBackend, ComputeError, Executor, Memory, ObserveError, Outcome,
-    Plan, Policy, PoolError, Retire, Snapshot, Timestamp, lint, observe, plan,
+    Plan, Planned, Policy, PoolError, Retire, Snapshot, Timestamp, lint, observe, plan,
 };
 
 use crate::bug::Bug;
@@ -157,6 +157,7 @@ impl Pass {
                 return None;
             }
         };
+        self.tells(snapshot, &now);
         let mut executor = Executor::new(places, pools);
         let mut told = None;
         for planned in now {
@@ -171,6 +172,24 @@ impl Pass {
             }
         }
         executor.not_before().max(told)
+    }
+
+    fn tells(&self, snapshot: &Snapshot, planned: &[Planned]) {
+        let line = || {
+            let what = planned.iter().map(|planned| match &planned.action {
+                Action::Retire(retire) => format!("; {}: {}", retire.name, planned.reason),
+                Action::Provision { request, .. } => format!("; an agent for job {request}"),
+            });
+            let seen = (snapshot.groups.len(), snapshot.agents.len());
+            format!(
+                "reaper {} saw {} groups, {} agents{}",
+                self.who,
+                seen.0,
+                seen.1,
+                what.collect::<String>()
+            )
+        };
+        lock(&self.world).tell(line);
     }
 
     async fn retires(

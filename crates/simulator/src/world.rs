@@ -21,8 +21,9 @@ pub(crate) const BEGIN: u64 = 1_795_478_400;
 pub(crate) const SKEW: u64 = 120;
 /// From then on the last fault is so long ago that it is no excuse: a start deadline, a grace and a budget's hour later.
 const CALM: u64 = BEGIN + TROUBLE + 3_600;
-/// How long a job may wait while there is room and nobody comes, in seconds: a controller looks once a minute.
-const PATIENCE: u64 = 180;
+/// How long a job may wait while there is room and nobody comes, in seconds. A controller looks once a minute, and may
+/// each time see an agent that registered itself between unregistering and deletion, and take it for one that starts.
+const PATIENCE: u64 = 360;
 /// Lines of the trace that are kept.
 const TRACE: usize = 40;
 const ORGANIZATION: &str = "https://dev.azure.com/contoso";
