@@ -148,7 +148,7 @@ impl Faults {
     }
 }
 
-/// A number that looks like chance (the finalizer of SplitMix64, three times).
+/// A number that looks like chance (the last step of the generator that is known as splitmix).
 fn mixed(seed: u64, kind: u64, number: u64) -> u64 {
     [kind, number].iter().fold(mix(seed), |state, part| mix(state ^ mix(*part)))
 }

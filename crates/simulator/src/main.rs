@@ -13,7 +13,7 @@ use simulator::{FAULTS, Fault, Options, Run, Strike, run, shrunk};
 
 /// Agents in worlds where everything goes wrong, against the real core.
 #[derive(Parser)]
-#[command(name = "cargo xtask sim")]
+#[command(name = "cargo xtask sim", bin_name = "cargo xtask sim")]
 struct Arguments {
     /// Run this seed alone, or begin with it
     #[arg(long, default_value_t = 1)]

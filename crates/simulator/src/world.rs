@@ -19,7 +19,7 @@ use crate::run::{Options, TROUBLE};
 pub(crate) const BEGIN: u64 = 1_795_478_400;
 /// How far a clock of a reaper may be off, either way.
 pub(crate) const SKEW: u64 = 120;
-/// From then on the last fault is so long ago that it is no excuse: a start deadline, a grace and a budget's hour later.
+/// From then on the last fault is too long ago to be an excuse: the hour of a budget, and of whatever life it cut.
 const CALM: u64 = BEGIN + TROUBLE + 3_600;
 /// How long a job may wait while there is room and nobody comes, in seconds. A controller looks once a minute, and may
 /// each time see an agent that registered itself between unregistering and deletion, and take it for one that starts.
@@ -115,6 +115,7 @@ impl Group {
 
 /// An agent as it is.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is true or not without regard to the others")]
 pub(crate) struct Member {
     pub(crate) name: String,
     pub(crate) enabled: bool,
