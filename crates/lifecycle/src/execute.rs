@@ -7,7 +7,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::{
-    AgentPool, ComputeBackend, ComputeError, ComputePhase, PlacedGroup, PoolError, Removal, Retire, Timestamp,
+    Agent, AgentPool, ComputeBackend, ComputeError, ComputePhase, PlacedGroup, PoolError, Removal, Retire,
+    Timestamp,
 };
 
 /// A change that was made at a service.
@@ -108,6 +109,8 @@ impl<'a, B: ComputeBackend, P: AgentPool> Executor<'a, B, P> {
         }
         if let Some(id) = retire.agent_id {
             self.unregister(retire.pool, id, record).await?;
+        } else if let Some(placed) = &retire.group {
+            self.look_again(retire, placed).await?;
         }
         if let Some(placed) = &retire.group {
             let asked = self.places[placed.place].delete_listed(&placed.group).await;
@@ -122,7 +125,9 @@ impl<'a, B: ComputeBackend, P: AgentPool> Executor<'a, B, P> {
     /// A service that wants no calls gets none, and then nothing is begun that could not be finished.
     fn stop_if_told(&self, retire: &Retire) -> Result<(), Outcome> {
         let compute = self.compute_stops.filter(|_| retire.group.is_some());
-        let pool = self.pool_stops.filter(|_| retire.agent_id.is_some());
+        let asks_pool =
+            retire.agent_id.is_some() || retire.group.as_ref().is_some_and(|placed| may_come(retire, placed));
+        let pool = self.pool_stops.filter(|_| asks_pool);
         match compute.max(pool) {
             Some(wait) => Err(Outcome::Waiting(Wait::Throttled(wait))),
             None => Ok(()),
@@ -165,6 +170,20 @@ impl<'a, B: ComputeBackend, P: AgentPool> Executor<'a, B, P> {
         Ok(())
     }
 
+    /// An agent that registers itself may have done so since the pool was read, and have a job by now: then the next
+    /// pass goes on, with its id.
+    async fn look_again(&mut self, retire: &Retire, placed: &PlacedGroup) -> Result<(), Outcome> {
+        if !may_come(retire, placed) {
+            return Ok(());
+        }
+        let agents = self.pools[retire.pool].agents().await.map_err(|error| self.pool_outcome(error))?;
+        let has_come = |agent: &Agent| agent.name.eq_ignore_ascii_case(retire.name.as_str());
+        if agents.iter().any(has_come) {
+            return Err(Outcome::Waiting(Wait::Unclear("its agent has just been registered".to_owned())));
+        }
+        Ok(())
+    }
+
     fn compute_outcome(&mut self, error: ComputeError) -> Outcome {
         match error {
             ComputeError::Throttled { retry_after } => {
@@ -192,6 +211,14 @@ impl<'a, B: ComputeBackend, P: AgentPool> Executor<'a, B, P> {
     }
 }
 
+/// Whether an agent may still register itself in this container. Under a name that we did not choose it may be somebody
+/// else's, and is nothing to wait for.
+fn may_come(retire: &Retire, placed: &PlacedGroup) -> bool {
+    let is_up = matches!(placed.group.phase, ComputePhase::Creating | ComputePhase::Running);
+    let registers_itself = placed.group.ownership().is_some_and(|ownership| ownership.agent_id.is_none());
+    is_up && registers_itself && retire.name.is_minted()
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -200,8 +227,8 @@ mod tests {
     use crate::in_memory::{Call, Groups, Pool};
     use crate::worlds::{NOW, at_once, policy, tags};
     use crate::{
-        Action, Agent, AgentStatus, ComputeError, ComputePhase, ContainerGroup, Memory, PoolError, Retire,
-        Timestamp, observe, plan,
+        Action, Agent, AgentPool as _, AgentStatus, ComputeError, ComputePhase, ContainerGroup, Memory,
+        PoolError, Retire, Timestamp, observe, plan,
     };
 
     const WAIT: Duration = Duration::from_secs(30);
@@ -351,6 +378,22 @@ mod tests {
         assert_eq!(records[0].steps, [Step::Marked, Step::Disabled]);
         assert_eq!(world.left(), (1, 1));
         assert!(!world.pool().all()[0].enabled, "it gets no other job");
+    }
+
+    /// Seed 236 of the simulator: a container group that was marked came back, its agent registered itself after the pool
+    /// was read, and had a job when the group was deleted.
+    #[test]
+    fn an_agent_that_registered_itself_since_the_look_keeps_its_container() {
+        let world = World::new();
+        let agent = world.pool().all().swap_remove(0);
+        let doomed = world.doomed().swap_remove(0);
+        let unseen = Retire { agent_id: None, ..doomed };
+        let mut executor = Executor::new(&world.places, &world.pools);
+        let record = at_once(executor.retire(&unseen, NOW));
+        assert_eq!(record.steps, [Step::Marked], "the mark stands: it gets no other future");
+        assert!(matches!(record.outcome, Outcome::Waiting(Wait::Unclear(_))), "{:?}", record.outcome);
+        assert!(matches!(at_once(world.pools[0].remove(agent.id)), Ok(crate::Removal::Removed)));
+        assert_eq!(at_once(executor.retire(&unseen, NOW)).outcome, Outcome::Done, "nobody has come");
     }
 
     #[test]
