@@ -72,6 +72,9 @@ pub(crate) async fn turn() {
     poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
 }
 
+/// From the last call to this one, at most, in seconds.
+const LAST_CALL: u64 = 2;
+
 const COMPUTE: usize = 0;
 const POOL: usize = 1;
 
@@ -161,10 +164,11 @@ impl World {
             return self.broken(Promise::OnlyOurs, || format!("the container group {name} is not ours"));
         }
         self.judge_pair(who, name);
-        let read = self.callers[who].agents_read;
+        let now = self.now;
         let own = group.ours.as_ref().and_then(|ours| ours.agent_id).or_else(|| self.agent_of(name));
-        // Who registered itself since then could not be seen.
-        let agent = own.and_then(|id| self.agents.get(&id)).filter(|agent| agent.born < read).cloned();
+        // Who registered itself since the last call could not be seen.
+        let agent =
+            own.and_then(|id| self.agents.get(&id)).filter(|agent| agent.born + LAST_CALL < now).cloned();
         if let (true, Some(agent)) = (deletes, agent) {
             if agent.job.is_some() {
                 self.broken(Promise::LeavesJobsAlone, || format!("{name} is deleted under its job"));
@@ -387,7 +391,11 @@ impl AgentPool for Pool {
     async fn agents(&self) -> Result<Vec<Agent>, PoolError> {
         turn().await;
         let listed = reads(&self.world, (self.who, POOL), |world| {
-            world.callers[self.who].agents_read = world.now;
+            let (now, caller) = (world.now, &mut world.callers[self.who]);
+            // What a look decides, it decides by what it read first.
+            if caller.agents_read < caller.began {
+                caller.agents_read = now;
+            }
             let listed = world.agents.iter().map(|(id, agent)| Agent {
                 id: *id,
                 name: agent.name.clone(),

@@ -8,11 +8,12 @@ const SEEDS: u64 = 300;
 
 /// Seeds that once showed a flaw of the core, when worlds were made as they were then, and what it was. They go on
 /// being run: a seed that was worth something once is one more world.
-const FOUND: [(u64, &str); 6] = [
+const FOUND: [(u64, &str); 7] = [
     (5, "jobs waited for an agent that had come, served its job and gone"),
     (79, "a controller that began anew went above the capacity"),
     (144, "a container group came back between two calls"),
     (200, "a deletion without a reply was not counted"),
+    (236, "an agent that had registered itself since the look was deleted under its job"),
     (23_786, "a supervisor between unregistering and deletion was taken for one that starts"),
     (281, "the same, by the other reaper"),
 ];
