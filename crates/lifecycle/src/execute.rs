@@ -380,8 +380,8 @@ mod tests {
         assert!(!world.pool().all()[0].enabled, "it gets no other job");
     }
 
-    /// Seed 236 of the simulator: a container group that was marked came back, its agent registered itself after the pool
-    /// was read, and had a job when the group was deleted.
+    /// Seed 236 of the simulator: a container group that was marked came back, its agent registered itself after the
+    /// pool was read, and had a job when the group was deleted.
     #[test]
     fn an_agent_that_registered_itself_since_the_look_keeps_its_container() {
         let world = World::new();
