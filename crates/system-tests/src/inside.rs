@@ -129,6 +129,19 @@ pub async fn end_of(process: u32) {
     }
 }
 
+/// Watches a process to its end, and gives the most memory that it ever had, in bytes.
+pub async fn most_memory(process: u32) -> u64 {
+    let mut most = 0;
+    while is_alive(process) {
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        let kibibytes = line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default();
+        most = most.max(kibibytes << 10);
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    most
+}
+
 /// The process below another whose command line holds this, if it runs.
 pub fn descendant(root: u32, command: &str) -> Option<u32> {
     descendants(root).into_iter().find(|process| process.command.contains(command)).map(|process| process.id)

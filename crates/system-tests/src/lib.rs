@@ -21,7 +21,7 @@ mod troubleshooting;
 mod world;
 
 pub use engine::Engine;
-pub use inside::{Gate, descendant, end_of, has_ended, is_alive, kill_process, signal};
+pub use inside::{Gate, descendant, end_of, has_ended, is_alive, kill_process, most_memory, signal};
 pub use invocation::{Invocation, Printed, Started};
 pub use life::Life;
 pub use registry::Registry;

@@ -3,5 +3,6 @@
 mod continuous;
 mod leftovers;
 mod refused;
+mod scale;
 mod support;
 mod untouched;
