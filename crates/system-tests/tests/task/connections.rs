@@ -3,30 +3,7 @@
 use serde_json::json;
 use system_tests::World;
 
-use crate::support::{prepared, succeeds, with_key, world};
-
-/// In the network that `ephemeral-agents sample` makes, with the connections that the file names.
-#[tokio::test]
-async fn the_sample_runs_as_it_stands() {
-    // Its image holds the authority that the emulator's certificates are signed by.
-    let authority = r#"export AZP_CA_PEM="$(base64 -w 0 "$(dirname "$0")/data/ca.pem")""#;
-    let Some(world) = prepared(World::with_agent(authority).await).await else { return };
-    let network = world.command(&["sample", "network", "create"]).without("resource-group");
-    let network = network.and("location", emulator::world::LOCATION).run().await;
-    assert_eq!(network.code, Some(0), "{}", network.said());
-    world.connect("sample-azure-subscription", &with_key(&world)).await;
-    let registry = json!({
-        "type": "dockerregistry", "scheme": "UsernamePassword", "data": {"registrytype": "Others"},
-        "parameters": {"registry": "https://registry.test", "username": "puller", "password": "planted-password"},
-    });
-    world.connect("ephemeral-sample-registry", &registry).await;
-    let sample = include_str!("../../../../samples/pipeline-task/azure-pipelines.yml");
-    let printed = world.pipeline("sample", sample).run().await;
-    assert_eq!(printed.code, Some(0), "{}", printed.said());
-    assert!(printed.said().contains("made for this run"), "{}", printed.said());
-    world.nothing_left().await;
-    world.end().await;
-}
+use crate::support::{succeeds, world};
 
 /// The principal of the connection is an administrator of the pool, and may do everything in the subscription.
 #[tokio::test]

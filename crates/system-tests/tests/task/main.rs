@@ -7,5 +7,6 @@ mod endings;
 mod reaping;
 mod refusals;
 mod registries;
+mod samples;
 mod script;
 mod support;
