@@ -1,6 +1,7 @@
 //! One life, and who dies in it.
 
 use emulator::State;
+use emulator::arm::Phase;
 use emulator::journal::Event;
 use rand::seq::IndexedRandom as _;
 use rand::{RngExt as _, rngs::StdRng};
@@ -132,13 +133,15 @@ impl Life {
         let come = |state: &mut State| {
             let mut groups = state.arm.container_groups.values();
             let group = groups.find(|group| group.name == name);
-            let process = group.and_then(|group| {
-                let container = group.containers.first()?.name.clone();
-                world.emulator().runtime.first_process(group.key, &container)
-            });
-            (self.has_come(state) || process.is_none()).then_some(process)
+            let container = group.and_then(|group| Some((group.key, group.containers.first()?.clone())));
+            // By the state, whose changes wake this, and not by the processes, whose end does not.
+            let over = container.as_ref().is_none_or(|(_, it)| matches!(it.phase, Phase::Terminated(_)));
+            let process =
+                container.and_then(|(key, it)| world.emulator().runtime.first_process(key, &it.name));
+            (self.has_come(state) || over).then_some(process)
         };
-        let Some(supervisor) = world.wait_for("a moment in a life", come).await else { return false };
+        let what = format!("the moment of {self:?} in the life of {name}");
+        let Some(supervisor) = world.wait_for(&what, come).await else { return false };
         match self.victim {
             Victim::Container => {
                 world.emulator().change(|state| emulator::arm::stop_container_group(state, name));

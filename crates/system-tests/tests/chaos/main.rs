@@ -35,6 +35,8 @@ fn faults(world: &World, lives: u64, random: &mut StdRng) {
     world.fault("arm.delete-seconds", 1);
     world.fault("arm.delete-while-creating-leaks", true);
     world.fault("arm.restart-after-exit", some(lives / 4));
+    // What is not taken down yet is in nobody's way.
+    world.fault("arm.quota", 2 * lives);
     // An agent that was killed is known to be gone a little sooner than in two minutes, and its job with it.
     world.fault("devops.silence-seconds", 4);
     world.fault("devops.poll-seconds", 2);
@@ -68,6 +70,7 @@ async fn nothing_is_left_whoever_dies_and_whenever() {
         .and("organization-url", &world.setting("AZURE_DEVOPS_ORG_URL"))
         .and("agent-pool", &world.setting("AZURE_DEVOPS_POOL"))
         .and("every", "1s")
+        .and("max-deletes-an-hour", &(2 * lives).to_string())
         .and("grace", "2")
         .and("start-deadline", "20")
         .and("offline-limit", "2")
