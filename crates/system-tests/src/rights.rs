@@ -50,6 +50,15 @@ impl World {
         id
     }
 
+    /// Gives whoever has a role this one in place of it.
+    pub fn only_role(&self, name: &str) {
+        self.emulator().change(|state| {
+            let role = state.arm.role_definitions.iter().find(|role| role.role_name == name).expect("a role");
+            let id = role.name.clone();
+            state.arm.role_assignments.iter_mut().for_each(|assignment| assignment.role.clone_from(&id));
+        });
+    }
+
     /// Gives a user-assigned managed identity a built-in role over something.
     pub fn assign(&self, identity: &str, role_name: &str, scope: &str) {
         self.emulator().change(|state| {
@@ -118,14 +127,7 @@ impl World {
 
     /// An app with nothing to prove itself with, and no rights: its client id, and the object id of its principal.
     pub fn app(&self, name: &str) -> (String, String) {
-        let app = App {
-            name: name.to_owned(),
-            client_id: Uuid::new_v4(),
-            object_id: Uuid::new_v4(),
-            secrets: Vec::new(),
-            certificates: Vec::new(),
-            federated_credentials: Vec::new(),
-        };
+        let app = App::new(name);
         let ids = (app.client_id.to_string(), app.object_id.to_string());
         self.emulator().change(|state| state.entra.apps.push(app));
         ids

@@ -176,6 +176,13 @@ impl World {
             .and("agent-pool", &self.setting("AZURE_DEVOPS_POOL"))
     }
 
+    /// `reap` of the resource group and the pool.
+    pub fn reap(&self) -> Invocation {
+        self.command(&["reap"])
+            .and("organization-url", &self.setting("AZURE_DEVOPS_ORG_URL"))
+            .and("agent-pool", &self.setting("AZURE_DEVOPS_POOL"))
+    }
+
     /// Names of the agents in the pool, without the placeholder.
     pub fn agents(&self) -> Vec<String> {
         self.emulator().read(agents)

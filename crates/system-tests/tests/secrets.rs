@@ -144,15 +144,7 @@ async fn a_container_that_printed_its_secrets_is_reaped_without_them() {
         let group = state.arm.container_groups.values_mut().find(|group| group.name == agent);
         group.expect("the group").tags["expires-at"] = "2020-01-01T00:00:00Z".into();
     });
-    let printed = world
-        .command(&["reap"])
-        .and("organization-url", &world.setting("AZURE_DEVOPS_ORG_URL"))
-        .and("agent-pool", &world.setting("AZURE_DEVOPS_POOL"))
-        .and("verbose", "")
-        .and("verbose", "")
-        .and("output", "json")
-        .run()
-        .await;
+    let printed = world.reap().and("verbose", "").and("verbose", "").and("output", "json").run().await;
     assert!(printed.said().contains("AZP_TOKEN=***"), "the log is given: {}", printed.said());
     planted.assert_hidden(&printed.said(), "what reap printed");
     world.nothing_left().await;

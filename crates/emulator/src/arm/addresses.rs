@@ -82,10 +82,13 @@ impl Range {
 /// Whether who calls from an address is a container group whose subnet has no way out: Azure DevOps, Entra ID and
 /// Resource Manager are outside. Known where groups have addresses of their own, on Docker.
 pub(crate) fn has_no_way_here(state: &State, address: IpAddr) -> bool {
-    let mut groups = state.arm.container_groups.values();
-    let group = groups.find(|group| group.service_address == Some(address));
-    let joined = group.and_then(|group| joined(state, group));
+    let joined = group_at(&state.arm, address).and_then(|group| joined(state, group));
     joined.is_some_and(|(_, subnet)| !networks::has_way_out(state, subnet))
+}
+
+/// The group whose containers call the emulator from an address.
+pub(super) fn group_at(arm: &super::State, address: IpAddr) -> Option<&ContainerGroup> {
+    arm.container_groups.values().find(|group| group.service_address == Some(address))
 }
 
 /// The subnet that a group has joined, with its network.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::container_groups::ContainerGroup;
 use super::gate::{Call, on};
 use super::refusal::Refusal;
-use super::{pages, resources};
+use super::{addresses, pages, resources};
 use crate::State;
 use crate::http::{Reply, Router};
 
@@ -62,11 +62,10 @@ impl super::State {
     /// The identities that the code in a container group may use: the group that has this key, or without one, this
     /// address.
     pub fn identities_of(&self, key: Option<&str>, address: IpAddr) -> Option<GroupIdentities> {
-        let mut groups = self.container_groups.values();
-        let group = groups.find(|group| match key {
-            Some(key) => group.identity_token == key,
-            None => group.service_address == Some(address),
-        })?;
+        let group = match key {
+            Some(key) => self.container_groups.values().find(|group| group.identity_token == key),
+            None => addresses::group_at(self, address),
+        }?;
         let open = group.identities.iter().filter(|identity| is_open_to(group, identity, "User"));
         Some(GroupIdentities { started: group.started, identities: open.cloned().collect() })
     }

@@ -107,9 +107,11 @@ impl TaskDefinition {
     fn built_in_archive(&self) -> Result<Vec<u8>, String> {
         let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
         let manifest = self.manifest.to_string();
-        let all = [("task.json", manifest.as_str()), ("script.js", SCRIPT), ("azure-cli.py", AZURE_CLI)];
-        let count = if self.name == "AzureCLI" { 3 } else { 2 };
-        for (name, text) in all.into_iter().take(count) {
+        let mut files = vec![("task.json", manifest.as_str()), ("script.js", SCRIPT)];
+        if self.name == "AzureCLI" {
+            files.push(("azure-cli.py", AZURE_CLI));
+        }
+        for (name, text) in files {
             archive.start_file(name, SimpleFileOptions::default()).map_err(|error| error.to_string())?;
             archive.write_all(text.as_bytes()).map_err(|error| error.to_string())?;
         }

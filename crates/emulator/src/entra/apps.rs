@@ -28,6 +28,20 @@ pub struct App {
     pub federated_credentials: Vec<FederatedCredential>,
 }
 
+impl App {
+    /// One with ids of its own and no credentials.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            client_id: Uuid::new_v4(),
+            object_id: Uuid::new_v4(),
+            secrets: Vec::new(),
+            certificates: Vec::new(),
+            federated_credentials: Vec::new(),
+        }
+    }
+}
+
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("App")

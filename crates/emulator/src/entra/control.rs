@@ -5,7 +5,6 @@ use std::sync::Arc;
 use hyper::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::apps::{App, Certificate, ClientSecret, FederatedCredential};
 use crate::Emulator;
@@ -57,14 +56,7 @@ async fn put(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Reply> 
 
 fn find_or_add<'a>(apps: &'a mut Vec<App>, name: &str) -> &'a mut App {
     let index = apps.iter().position(|app| app.name == name).unwrap_or_else(|| {
-        apps.push(App {
-            name: name.to_owned(),
-            client_id: Uuid::new_v4(),
-            object_id: Uuid::new_v4(),
-            secrets: Vec::new(),
-            certificates: Vec::new(),
-            federated_credentials: Vec::new(),
-        });
+        apps.push(App::new(name));
         apps.len() - 1
     });
     &mut apps[index]

@@ -46,12 +46,10 @@ impl State {
     /// A tenant with the app registration `provisioner`.
     pub fn new(world: &World) -> Self {
         let provisioner = App {
-            name: "provisioner".to_owned(),
             client_id: world.client_id,
             object_id: world.client_object_id,
             secrets: vec![ClientSecret { secret_text: world.client_secret.clone(), expired: false }],
-            certificates: Vec::new(),
-            federated_credentials: Vec::new(),
+            ..App::new("provisioner")
         };
         Self { apps: vec![provisioner] }
     }

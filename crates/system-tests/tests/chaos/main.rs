@@ -66,9 +66,7 @@ async fn nothing_is_left_whoever_dies_and_whenever() {
     }
     let left = (world.agents().len(), world.groups().len());
     let reap = world
-        .command(&["reap"])
-        .and("organization-url", &world.setting("AZURE_DEVOPS_ORG_URL"))
-        .and("agent-pool", &world.setting("AZURE_DEVOPS_POOL"))
+        .reap()
         .and("every", "1s")
         .and("max-deletes-an-hour", &(2 * lives).to_string())
         .and("grace", "2")

@@ -100,33 +100,24 @@ async fn no_role_in_the_subscription() {
     fails_as(&world, "role-missing", &world.provision()).await;
 }
 
-/// Gives whoever provisions this role in place of all others.
-fn only_role(world: &World, name: &str) {
-    world.emulator().change(|state| {
-        let role = state.arm.role_definitions.iter().find(|role| role.role_name == name).expect("a role");
-        let id = role.name.clone();
-        state.arm.role_assignments.iter_mut().for_each(|assignment| assignment.role.clone_from(&id));
-    });
-}
-
 #[tokio::test]
 async fn a_role_that_may_only_read() {
     let world = World::start().await;
-    only_role(&world, "Reader");
+    world.only_role("Reader");
     fails_as(&world, "role-reads-only", &world.provision()).await;
 }
 
 #[tokio::test]
 async fn a_role_that_may_not_look_at_the_network() {
     let world = World::start().await;
-    only_role(&world, "Azure Container Instances Contributor Role");
+    world.only_role("Azure Container Instances Contributor Role");
     fails_as(&world, "role-network", &crate::support::in_network(&world)).await;
 }
 
 #[tokio::test]
 async fn a_role_that_may_not_join_the_network() {
     let world = World::start().await;
-    only_role(&world, "Reader");
+    world.only_role("Reader");
     world.emulator().change(|state| {
         let roles = &state.arm.role_definitions;
         let role = roles

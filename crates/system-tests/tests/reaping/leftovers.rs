@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 use system_tests::World;
 
 use crate::support::{
-    ORPHAN, age, expire, old_pair, pair, provisioned, reap, reaped, register, tag, unregister, world,
+    ORPHAN, age, expire, old_pair, pair, provisioned, reaped, register, tag, unregister, world,
 };
 
 /// It goes, for that reason, and a second time there is nothing to do.
 async fn goes(world: &World, name: &str, reason: &str) {
-    let planned = reap(world).and("dry-run", "").run().await.said();
+    let planned = world.reap().and("dry-run", "").run().await.said();
     let says = |said: &str| said.lines().any(|line| line.starts_with(name) && line.contains(reason));
     assert!(says(&planned), "{planned}");
     assert!(planned.contains("nothing was changed"), "{planned}");
@@ -100,7 +100,8 @@ async fn several_places_and_what_a_program_reads() {
         state.arm.resource_groups.push(second);
     });
     let file = world.folder().join("reaped.jsonl");
-    let printed = reap(&world)
+    let printed = world
+        .reap()
         .and("resource-group", "more-agents")
         .and("output", "json")
         .and("audit-file", &file.to_string_lossy())

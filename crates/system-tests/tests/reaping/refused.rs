@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use system_tests::World;
 
-use crate::support::{old_pair, reap, reaped, world};
+use crate::support::{old_pair, reaped, world};
 
 /// Turns what keeps it from being removed off, and it goes.
 async fn goes_now(world: &World) {
@@ -23,7 +23,7 @@ async fn a_lock_on_a_container_group() {
         let lock = Lock { name: "keep".to_owned(), scope, level: Level::CanNotDelete, notes: Value::Null };
         state.arm.locks.push(lock);
     });
-    let printed = reap(&world).run().await;
+    let printed = world.reap().run().await;
     printed.has_row("reap-locked");
     assert!(printed.said().contains(&format!("- {locked}: ")), "{}", printed.said());
     assert_eq!(world.groups(), [locked], "{free} went all the same");
@@ -31,23 +31,14 @@ async fn a_lock_on_a_container_group() {
     goes_now(&world).await;
 }
 
-/// Gives whoever reaps this role in place of all others.
-fn only_role(world: &World, name: &str) {
-    world.emulator().change(|state| {
-        let role = state.arm.role_definitions.iter().find(|role| role.role_name == name).expect("a role");
-        let id = role.name.clone();
-        state.arm.role_assignments.iter_mut().for_each(|assignment| assignment.role.clone_from(&id));
-    });
-}
-
 #[tokio::test]
 async fn a_role_that_only_reads() {
     let world = world().await;
     old_pair(&world, "sleeps").await;
-    only_role(&world, "Reader");
-    reap(&world).run().await.has_row("reap-role");
+    world.only_role("Reader");
+    world.reap().run().await.has_row("reap-role");
     assert_eq!((world.agents().len(), world.groups().len()), (1, 1), "the mark comes first");
-    only_role(&world, "Contributor");
+    world.only_role("Contributor");
     goes_now(&world).await;
 }
 
@@ -55,12 +46,12 @@ async fn a_role_that_only_reads() {
 async fn what_cannot_be_listed() {
     let world = world().await;
     old_pair(&world, "sleeps").await;
-    reap(&world).with("resource-group", "nowhere").run().await.has_row("reap-resource-group");
+    world.reap().with("resource-group", "nowhere").run().await.has_row("reap-resource-group");
     world.fault("http.unavailable", json!({"path": "containerGroups", "method": "GET", "count": 1000}));
-    reap(&world).run().await.has_row("reap-list");
+    world.reap().run().await.has_row("reap-list");
     world.mend("http.unavailable");
     let roles = world.emulator().change(|state| std::mem::take(&mut state.arm.role_assignments));
-    reap(&world).run().await.has_row("reap-list-role");
+    world.reap().run().await.has_row("reap-list-role");
     world.emulator().change(|state| state.arm.role_assignments = roles);
     assert_eq!((world.agents().len(), world.groups().len()), (1, 1), "half a list removes nothing");
     goes_now(&world).await;
@@ -70,10 +61,10 @@ async fn what_cannot_be_listed() {
 async fn pools() {
     let world = world().await;
     old_pair(&world, "sleeps").await;
-    reap(&world).with("agent-pool", "nowhere").run().await.has_row("reap-pool-unknown");
+    world.reap().with("agent-pool", "nowhere").run().await.has_row("reap-pool-unknown");
     world.fault("devops.pool-role", "reader");
-    reap(&world).run().await.has_row("reap-pool-not-manageable");
-    let dry = reap(&world).and("dry-run", "").run().await;
+    world.reap().run().await.has_row("reap-pool-not-manageable");
+    let dry = world.reap().and("dry-run", "").run().await;
     assert_eq!(dry.code, Some(0), "who may look may see what would go: {}", dry.said());
     world.mend("devops.pool-role");
     goes_now(&world).await;
@@ -84,7 +75,7 @@ async fn a_service_that_does_not_work_just_now() {
     let world = world().await;
     old_pair(&world, "sleeps").await;
     world.fault("http.unavailable", json!({"path": "containerGroups", "method": "DELETE", "count": 1000}));
-    reap(&world).run().await.has_row("reap-later");
+    world.reap().run().await.has_row("reap-later");
     world.mend("http.unavailable");
     goes_now(&world).await;
 }
@@ -94,7 +85,7 @@ async fn more_deletions_than_the_budget_has() {
     let world = world().await;
     old_pair(&world, "sleeps").await;
     old_pair(&world, "sleeps").await;
-    reap(&world).and("max-deletes-an-hour", "1").run().await.has_row("reap-budget");
+    world.reap().and("max-deletes-an-hour", "1").run().await.has_row("reap-budget");
     assert_eq!(world.groups().len(), 1);
     goes_now(&world).await;
 }
@@ -102,11 +93,11 @@ async fn more_deletions_than_the_budget_has() {
 #[tokio::test]
 async fn settings() {
     let world = World::start().await;
-    reap(&world).and("every", "soon").run().await.has_row("reap-every");
-    reap(&world).and("every", "5m").and("once", "").run().await.has_row("reap-once-and-every");
-    reap(&world).without("agent-pool").run().await.has_row("reap-no-pool");
+    world.reap().and("every", "soon").run().await.has_row("reap-every");
+    world.reap().and("every", "5m").and("once", "").run().await.has_row("reap-once-and-every");
+    world.reap().without("agent-pool").run().await.has_row("reap-no-pool");
     let folder = world.folder().to_string_lossy().into_owned();
-    reap(&world).and("audit-file", &folder).run().await.has_row("reap-audit-file");
+    world.reap().and("audit-file", &folder).run().await.has_row("reap-audit-file");
 }
 
 #[tokio::test]
@@ -114,7 +105,7 @@ async fn told_to_stop() {
     let world = world().await;
     old_pair(&world, "sleeps").await;
     world.fault("http.hold", json!({"path": "containerGroups", "method": "DELETE"}));
-    let started = reap(&world).start();
+    let started = world.reap().start();
     world.wait_for("a reply that is held back", |state| (state.held > 0).then_some(())).await;
     started.signal(Signal::SIGTERM);
     started.signal(Signal::SIGINT);

@@ -4,7 +4,7 @@ use emulator::arm::{ContainerGroup, Phase};
 use system_tests::{World, most_memory};
 use uuid::Uuid;
 
-use crate::support::{old_pair, reap, register, world};
+use crate::support::{old_pair, register, world};
 
 /// Agents of the pool, container groups of the resource group, and how many of these have ended.
 const AGENTS: usize = 5_000;
@@ -54,7 +54,7 @@ async fn a_large_pool_takes_one_request_a_page_and_little_memory() {
     fill(&world, &template);
     let about = |world: &World| world.asked(&["/containerGroups/"]) + world.asked(&["/agents/"]);
     let before = (world.asked(&[]), about(&world));
-    let reap = reap(&world).start();
+    let reap = world.reap().start();
     let memory = most_memory(reap.id());
     let (printed, most) = tokio::join!(reap.end(), memory);
     assert_eq!(printed.code, Some(0), "{}", printed.said());

@@ -5,7 +5,7 @@ use emulator::arm::{ContainerGroup, Phase};
 use emulator::devops::{NewAgent, register_agent};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use system_tests::{Invocation, Printed, World};
+use system_tests::{Printed, World};
 
 /// Names of our form, of a moment long past.
 pub(crate) const ORPHAN: &str = "agent7-20200101000000-yypnqa";
@@ -21,17 +21,9 @@ pub(crate) async fn world() -> World {
     World::start_with(&IMAGES).await
 }
 
-/// `reap` of the world's resource group and pool.
-pub(crate) fn reap(world: &World) -> Invocation {
-    world
-        .command(&["reap"])
-        .and("organization-url", &world.setting("AZURE_DEVOPS_ORG_URL"))
-        .and("agent-pool", &world.setting("AZURE_DEVOPS_POOL"))
-}
-
 /// Reaps, and everything went well.
 pub(crate) async fn reaped(world: &World) -> Printed {
-    let printed = reap(world).run().await;
+    let printed = world.reap().run().await;
     assert_eq!(printed.code, Some(0), "{}", printed.said());
     printed
 }

@@ -3,9 +3,7 @@
 use serde_json::json;
 use system_tests::World;
 
-use crate::support::{
-    ORPHAN, change_tags, expire, old_pair, pair, reap, reaped, register, tag, unregister, world,
-};
+use crate::support::{ORPHAN, change_tags, expire, old_pair, pair, reaped, register, tag, unregister, world};
 
 /// Nothing of it is removed, or even changed.
 async fn stays(world: &World) {
@@ -120,7 +118,7 @@ async fn everything_in_a_dry_run() {
     let name = old_pair(&world, "sleeps").await;
     register(&world, ORPHAN);
     let before = world.plain_parts_of_groups();
-    let printed = reap(&world).and("dry-run", "").run().await;
+    let printed = world.reap().and("dry-run", "").run().await;
     let said = printed.said();
     assert_eq!(printed.code, Some(0), "{said}");
     for part in [&name, ORPHAN, "Would remove 1 container group and 2 agents; nothing was changed."] {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use uuid::Uuid;
 
 use super::rules::{self, Origin};
-use crate::arm::networks;
+use crate::arm::{addresses, networks};
 use crate::backends::Verdict;
 use crate::http::{Reply, Request};
 use crate::{Emulator, State};
@@ -24,11 +24,10 @@ pub(crate) fn door(emulator: &Emulator, id: &str, request: &Request) -> Verdict 
 /// Where somebody calls from: the subnet of the container group that calls, if the account sees it. `None`: a security
 /// group keeps the call from getting here at all.
 fn origin(state: &State, group: Option<Uuid>, peer: SocketAddr) -> Option<Origin> {
-    let mut groups = state.arm.container_groups.values();
-    let group = groups.find(|known| match group {
-        Some(key) => known.key == key,
-        None => known.service_address == Some(peer.ip()),
-    });
+    let group = match group {
+        Some(key) => state.arm.container_groups.values().find(|known| known.key == key),
+        None => addresses::group_at(&state.arm, peer.ip()),
+    };
     let joined = group.and_then(|group| networks::joined(state, group));
     let Some((network, subnet)) = joined else { return Some(Origin::Elsewhere(peer.ip())) };
     if !networks::may_reach(state, subnet, rules::ENDPOINT) {
