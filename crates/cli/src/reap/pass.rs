@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lifecycle::{
-    Action, ComputeError, ComputePhase, Executor, Memory, ObserveError, Outcome, Plan, Planned, PoolError,
-    Reading, Record, Retire, Snapshot, lint, observe, plan,
+    Action, ComputeError, ComputePhase, Executor, Memory, ObserveError, Outcome, Plan, Planned, Policy,
+    PoolError, Reading, Record, Retire, Snapshot, lint, observe, plan,
 };
 
 use super::{Estate, Telling, policy, words};
@@ -59,7 +59,7 @@ pub(super) async fn one_pass<E: Estate>(
         Ok(snapshot) => snapshot,
         Err(error) => return Err(not_read(estate, settings, &error).await),
     };
-    warn_of_unknown(&snapshot, settings, telling);
+    warn_of_unknown(&snapshot, &policy, telling);
     let plan = plan(&policy, &snapshot, memory);
     if let Err(breaches) = lint(&plan, &snapshot, &policy, memory) {
         let breaches: Vec<_> = breaches.iter().map(ToString::to_string).collect();
@@ -120,8 +120,7 @@ async fn remove<E: Estate>(
 }
 
 /// Groups whose phase is a word that we do not know are told, and left alone.
-fn warn_of_unknown(snapshot: &Snapshot, settings: &ReapSettings, telling: &Telling<'_>) {
-    let policy = policy(settings);
+fn warn_of_unknown(snapshot: &Snapshot, policy: &Policy, telling: &Telling<'_>) {
     for placed in &snapshot.groups {
         let group = &placed.group;
         let ours = group.ownership().is_some_and(|ownership| policy.pool_of(&ownership).is_some());

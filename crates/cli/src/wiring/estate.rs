@@ -1,7 +1,5 @@
 //! What `reap` works on, by the client crates: their own implementations of `lifecycle`'s ports.
 
-use std::time::SystemTime;
-
 use azure_devops::PoolClient;
 use azure_http::Pipeline;
 use azure_resources::{ContainerGroups, ResourceManager, Subscription};
@@ -91,9 +89,7 @@ impl Estate for LiveEstate {
     }
 
     fn now(&self) -> Timestamp {
-        // A clock before 1970 is a clock at its beginning.
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(since.as_secs())
+        super::now()
     }
 
     fn requests_sent(&self) -> u64 {

@@ -56,6 +56,12 @@ impl Live {
     }
 }
 
+/// The machine's clock; one before 1970 is one at its beginning.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp(since.as_secs())
+}
+
 impl Services for Live {
     type Pools = DevOpsPools;
     type Groups = AzureGroups;
@@ -69,9 +75,7 @@ impl Services for Live {
     }
 
     fn now(&self) -> Timestamp {
-        // A clock before 1970 is a clock at its beginning.
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Timestamp(since.as_secs())
+        now()
     }
 
     fn random(&self) -> u64 {
