@@ -17,9 +17,6 @@ const ADDED_CERTIFICATES: &str = "/usr/local/share/ca-certificates";
 /// When every file of ours in an image was last changed: two builds of the same content then give the same layers.
 const CHANGED: Duration = Duration::from_hours(24 * 365 * 50);
 
-/// The Azure CLI that the image `azure` is tried with. The engine keeps what it made of it as long as this stays.
-pub(crate) const AZURE_CLI_VERSION: &str = "2.91.0";
-
 /// Which image to build.
 #[derive(clap::Args)]
 pub(crate) struct Options {

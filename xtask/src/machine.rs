@@ -32,6 +32,17 @@ pub(crate) fn need(programs: &[(&str, &str)]) -> Result<()> {
     )
 }
 
+/// A Python that can make environments, which Debian packs apart from Python itself.
+pub(crate) fn python() -> Result<&'static str> {
+    need(&[("python3", "python3")])?;
+    let makes_environments =
+        || output(Command::new("python3").args(["-c", "import venv, ensurepip"])).is_ok();
+    if !makes_environments() {
+        need(&[("python3 -m venv", "python3-venv")])?;
+    }
+    Ok("python3")
+}
+
 /// A program of a Debian package that is not to be installed, since installing it would start a service: the one that
 /// is here, or out of the package, unpacked in the target folder.
 pub(crate) fn fetch(program: &str, package: &str) -> Result<PathBuf> {

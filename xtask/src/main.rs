@@ -19,9 +19,11 @@ mod image;
 mod machine;
 mod node_tools;
 mod programs;
+mod python_tools;
 mod sim;
 mod test;
 mod tidy;
+mod versions;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! Other people's programs for Node, in the versions that we have tried.
+//! Other people's programs for Node, each in a folder of its own.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,14 +7,7 @@ use anyhow::Result;
 
 use crate::machine;
 use crate::programs::{execute, target};
-
-/// Packages extensions for Azure DevOps.
-const TFX_CLI: (&str, &str) = ("tfx-cli", "0.23.1");
-/// How tasks read their environment.
-const TASK_LIB: (&str, &str) = ("azure-pipelines-task-lib", "5.281.0");
-
-/// Azure's own emulator of storage, behind ours.
-const AZURITE: (&str, &str) = ("azurite", "3.35.0");
+use crate::versions::{AZURITE, DEVOPS_NODE_API, Pinned, TASK_LIB, TFX_CLI};
 
 /// The script that serves blobs.
 pub(crate) fn azurite() -> Result<PathBuf> {
@@ -33,8 +26,13 @@ pub(crate) fn task_lib() -> Result<PathBuf> {
     package(TASK_LIB)
 }
 
+/// The folder of azure-devops-node-api.
+pub(crate) fn devops_node_api() -> Result<PathBuf> {
+    package(DEVOPS_NODE_API)
+}
+
 /// A package in a folder of its own, so that none can disturb another.
-fn package((name, version): (&str, &str)) -> Result<PathBuf> {
+fn package((name, version): Pinned) -> Result<PathBuf> {
     machine::need(&[("node", "nodejs"), ("npm", "npm")])?;
     let folder = target().join("node").join(format!("{name}-{version}"));
     let package = folder.join("node_modules").join(name);

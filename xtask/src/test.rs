@@ -11,6 +11,8 @@ use crate::image;
 use crate::machine;
 use crate::node_tools;
 use crate::programs::{cargo, execute};
+use crate::python_tools;
+use crate::versions;
 
 /// Which tests.
 #[derive(Default, clap::Args)]
@@ -40,6 +42,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     tests.env("PROGRAMS", binaries.path(""));
     tests.env("TASK_LIB", node_tools::task_lib()?);
     tests.env("AZURITE", node_tools::azurite()?);
+    tests.env("AZURE_CLI", python_tools::azure_cli()?);
+    tests.env("SDK_PYTHON", python_tools::sdks()?);
+    tests.env("DEVOPS_NODE_API", node_tools::devops_node_api()?);
     tests.env("EXTENSION", extension::for_tests(&binaries)?);
     // Without it, what needs a registry is left out; with an engine it must be there.
     match machine::fetch("docker-registry", "docker-registry") {
@@ -56,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             .env("AGENT_IMAGE", image)
             .env("AGENT_BASE_IMAGE", base_image::find_or_make(engine, None)?)
             .env("AGENT_CONTEXT", image::context())
-            .env("AZURE_CLI_VERSION", image::AZURE_CLI_VERSION);
+            .env("AZURE_CLI_VERSION", versions::AZURE_CLI.1);
     }
     execute(&mut tests)?;
 

@@ -1,6 +1,7 @@
 //! Running our programs as a user does: a command line, an environment, what is printed, the exit code.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// A command before it is run.
 #[derive(Clone, Debug)]
 pub struct Invocation {
-    program: Program,
+    program: PathBuf,
     command: Vec<String>,
     options: Vec<(String, String)>,
     environment: BTreeMap<String, String>,
@@ -29,13 +30,18 @@ pub struct Invocation {
 impl Invocation {
     pub(crate) fn new(command: &[&str], environment: BTreeMap<String, String>) -> Self {
         let command = command.iter().map(|&word| word.to_owned()).collect();
-        Self { program: Program::Cli, command, options: Vec::new(), environment }
+        Self { program: Program::Cli.path(), command, options: Vec::new(), environment }
+    }
+
+    /// A command line of a program that is not ours.
+    pub(crate) fn foreign(program: &Path, words: &[&str], environment: BTreeMap<String, String>) -> Self {
+        Self { program: program.to_owned(), ..Self::new(words, environment) }
     }
 
     /// The same command line of another program.
     #[must_use]
     pub(crate) fn of(self, program: Program) -> Self {
-        Self { program, ..self }
+        Self { program: program.path(), ..self }
     }
 
     /// Adds `--name value`, whether or not it was given before. An empty value adds `--name` alone.
@@ -79,7 +85,7 @@ impl Invocation {
 
     /// Starts it, and gives it time to go on by itself.
     pub fn start(&self) -> Started {
-        let mut command = Command::new(self.program.path());
+        let mut command = Command::new(&self.program);
         command.args(&self.command);
         for (name, value) in &self.options {
             command.arg(format!("--{name}"));

@@ -155,6 +155,19 @@ impl World {
             .and("resource-group", &self.setting("AZURE_RESOURCE_GROUP"))
     }
 
+    /// A program that others wrote, with the emulator's settings in its environment and trust in its certificates.
+    pub fn client(&self, program: &Path, words: &[&str]) -> Invocation {
+        let settings = emulator::world::settings(self.emulator()).into_iter();
+        let mut environment: BTreeMap<_, _> =
+            settings.map(|(name, value)| (name.to_owned(), value)).collect();
+        for name in ["REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
+            environment.insert(name.to_owned(), self.setting("EMULATOR_CA_FILE"));
+        }
+        environment.insert("PATH".to_owned(), std::env::var("PATH").unwrap_or_default());
+        environment.insert("HOME".to_owned(), self.folder().display().to_string());
+        Invocation::foreign(program, words, environment)
+    }
+
     /// `provision` with everything that it needs to succeed.
     pub fn provision(&self) -> Invocation {
         self.command(&["provision"])

@@ -8,8 +8,9 @@ use super::Row;
 use crate::base_image;
 use crate::binaries::Binaries;
 use crate::engine::Engine;
-use crate::image::{self, AZURE_CLI_VERSION, Recipe};
+use crate::image::{self, Recipe};
 use crate::programs::output;
+use crate::versions::AZURE_CLI;
 
 /// What a layer is for, by words of the command that made it. A command without any of them made the base image.
 const PURPOSES: &[(&str, &str)] = &[
@@ -56,7 +57,7 @@ fn of_target(engine: &Engine, base: &str, shipped: &Binaries, target: &'static s
         base,
         supervisor: &shipped.path("agent-supervisor"),
         tag: &tag,
-        build_arguments: &[format!("AZURE_CLI_VERSION={AZURE_CLI_VERSION}")],
+        build_arguments: &[format!("AZURE_CLI_VERSION={}", AZURE_CLI.1)],
     };
     image::build(engine, &recipe)?;
     let history = ["history", "--no-trunc", "--human=false", "--format", "{{.Size}}\t{{.CreatedBy}}", &tag];

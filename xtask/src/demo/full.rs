@@ -13,7 +13,7 @@ use crate::binaries::Binaries;
 use crate::emulator::Emulator;
 use crate::engine::Engine;
 use crate::programs::{execute, output, root, target};
-use crate::{extension, image, machine, node_tools};
+use crate::{extension, image, machine, node_tools, versions};
 
 /// The image with the Azure CLI.
 const IMAGE: &str = "ephemeral-agents/demo-azure:latest";
@@ -58,7 +58,7 @@ pub(super) fn show(binaries: &Binaries, engine: &Engine, base: Option<&str>) -> 
         base: &base,
         supervisor: &binaries.path("agent-supervisor"),
         tag: IMAGE,
-        build_arguments: &[format!("AZURE_CLI_VERSION={}", image::AZURE_CLI_VERSION)],
+        build_arguments: &[format!("AZURE_CLI_VERSION={}", versions::AZURE_CLI.1)],
     };
     println!("Building the agent image with the Azure CLI");
     image::build(engine, &recipe)?;
