@@ -23,7 +23,7 @@ use crate::interrupts::Interrupts;
 use crate::report::Report;
 use crate::services::ServiceError;
 use crate::settings::ReapSettings;
-use pass::{Pass, one_pass};
+use pass::{Pass, Stopped, one_pass};
 
 /// What `reap` works on: container groups of some places, agents of some pools, and a clock.
 pub(crate) trait Estate {
@@ -78,25 +78,29 @@ pub(crate) async fn reap(
 ) -> Result<(), Failure> {
     let mut memory = Memory::default();
     let Some(pause) = settings.every else {
-        let pass = one_pass(estate, settings, &mut memory, telling).await?;
+        let pass = one_pass(estate, settings, &mut memory, telling).await;
+        let pass = pass.map_err(|stopped| stopped.failure)?;
         return told(&pass, settings, telling);
     };
     let mut is_first = true;
     while !telling.interrupts.happened() {
-        let wait = match one_pass(estate, settings, &mut memory, telling).await {
+        let asked = match one_pass(estate, settings, &mut memory, telling).await {
             Ok(pass) => {
                 go_on_after(&pass, settings, telling);
-                pause.max(pass.not_before.unwrap_or(Duration::ZERO))
+                pass.not_before
             }
+            Err(Stopped { failure: Failure::Unfinished { .. } | Failure::Interrupted { .. }, .. }) => break,
             // What is wrong from the start does not become right by waiting.
-            Err(failure) if is_first && failure.blame() == Blame::User => return Err(failure),
-            Err(failure) if matches!(failure, Failure::Internal(_)) => return Err(failure),
-            Err(Failure::Unfinished { .. } | Failure::Interrupted { .. }) => break,
-            Err(failure) => {
+            Err(Stopped { failure, .. }) if is_first && failure.blame() == Blame::User => {
+                return Err(failure);
+            }
+            Err(Stopped { failure, .. }) if matches!(failure, Failure::Internal(_)) => return Err(failure),
+            Err(Stopped { failure, not_before }) => {
                 telling.report.warning(&failure.message().to_string());
-                pause
+                not_before
             }
         };
+        let wait = pause.max(asked.unwrap_or(Duration::ZERO));
         is_first = false;
         memory.forget(estate.now());
         tokio::select! {

@@ -32,6 +32,21 @@ pub(super) struct Item {
     pub(super) record: Option<Record>,
 }
 
+/// A look that did not come to its end.
+#[derive(Debug)]
+pub(super) struct Stopped {
+    /// Why.
+    pub(super) failure: Failure,
+    /// How long the service wants to be left alone.
+    pub(super) not_before: Option<Duration>,
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self { failure, not_before: None }
+    }
+}
+
 impl Pass {
     pub(super) fn is_empty(&self) -> bool {
         self.items.is_empty() && self.postponed.is_empty()
@@ -47,12 +62,12 @@ pub(super) async fn one_pass<E: Estate>(
     settings: &ReapSettings,
     memory: &mut Memory,
     telling: &Telling<'_>,
-) -> Result<Pass, Failure> {
+) -> Result<Pass, Stopped> {
     let (policy, sent) = (policy(settings), estate.requests_sent());
     telling.report.progress("looking at container groups and agents");
     let snapshot = tokio::select! {
         biased;
-        () = telling.interrupts.first() => return Err(words::interrupted(&[])),
+        () = telling.interrupts.first() => return Err(words::interrupted(&[]).into()),
         seen = observe(estate.places(), estate.pools(), &policy, estate.now()) => seen,
     };
     let snapshot = match snapshot {
@@ -66,7 +81,8 @@ pub(super) async fn one_pass<E: Estate>(
         return Err(Failure::Internal(format!(
             "a plan of ours broke a rule, and nothing of it was done: {}",
             breaches.join("; ")
-        )));
+        ))
+        .into());
     }
     // What was sent before is not of this pass.
     drop(estate.take_ids_of_changes());
@@ -133,7 +149,7 @@ fn warn_of_unknown(snapshot: &Snapshot, policy: &Policy, telling: &Telling<'_>) 
     }
 }
 
-async fn not_read(estate: &impl Estate, settings: &ReapSettings, error: &ObserveError) -> Failure {
+async fn not_read(estate: &impl Estate, settings: &ReapSettings, error: &ObserveError) -> Stopped {
     let (ObserveError::Compute(reading, _) | ObserveError::Pool(reading, _)) = error;
     let in_group = |place: &usize| format!("in the resource group {}", settings.resource_groups[*place]);
     let doing = match reading {
@@ -142,12 +158,28 @@ async fn not_read(estate: &impl Estate, settings: &ReapSettings, error: &Observe
         Reading::Agents(pool) => format!("list the agents of the pool {}", settings.pools[*pool]),
         Reading::Requests(pool) => format!("list what waits in the pool {}", settings.pools[*pool]),
     };
-    let error = estate.explain(*reading).await.unwrap_or_else(|| ServiceError {
+    let not_before = wanted_wait(error);
+    let own_words = || ServiceError {
         kind: kind(error),
         what: error.to_string(),
-        remedy: "run the same command again; nothing was changed.".to_owned(),
-    });
-    Failure::Service { doing, error }
+        remedy: match not_before {
+            Some(wait) => format!("try again in {} s; nothing was changed.", wait.as_secs()),
+            None => "run the same command again; nothing was changed.".to_owned(),
+        },
+    };
+    // Who wants no calls is not asked for its reasons.
+    let explained = if not_before.is_some() { None } else { estate.explain(*reading).await };
+    let error = explained.unwrap_or_else(own_words);
+    Stopped { failure: Failure::Service { doing, error }, not_before }
+}
+
+/// How long the service that was read wants to be left alone.
+fn wanted_wait(error: &ObserveError) -> Option<Duration> {
+    match error {
+        ObserveError::Compute(_, ComputeError::Throttled { retry_after })
+        | ObserveError::Pool(_, PoolError::Throttled { retry_after }) => Some(*retry_after),
+        _ => None,
+    }
 }
 
 fn kind(error: &ObserveError) -> ErrorKind {

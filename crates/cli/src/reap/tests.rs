@@ -261,6 +261,25 @@ async fn a_failed_pass_is_told_and_does_not_end_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_service_that_wants_no_lists_gets_none_before_its_wait_is_over() {
+    let world = World::new();
+    world.leave_over(1);
+    let wait = Duration::from_mins(5);
+    world.groups().fail(Call::List, ComputeError::Throttled { retry_after: wait }, false);
+    let (counter, interrupts) = Interrupts::new();
+    world.stop.replace(Some((3, counter)));
+    let settings = ReapSettings { every: Some(Duration::from_secs(10)), ..settings() };
+    let (held, _) = Interrupts::new();
+    let ran = run_with(&world, &settings, (held, interrupts), Output::Text).await;
+    assert_eq!((ran.outcome, world.left()), (Ok(()), (0, 0)));
+    assert!(world.begin.elapsed() >= wait, "{:?}", world.begin.elapsed());
+    let said = ran.talk.text();
+    assert!(said.contains("try again in 300 s; nothing was changed."), "{said}");
+    let lists = world.groups().calls().into_iter().filter(|call| *call == Call::List);
+    assert_eq!(lists.count(), 2, "one that was refused, and one after the wait");
+}
+
+#[tokio::test(start_paused = true)]
 async fn half_a_list_removes_nothing() {
     let world = World::new();
     world.leave_over(1);
