@@ -9,6 +9,7 @@
 
 pub mod registration;
 
+mod access;
 mod organization;
 mod outcome;
 mod packages;
@@ -16,6 +17,7 @@ mod pool_client;
 mod pools;
 mod wire;
 
+pub use access::PipelinePermissions;
 pub use organization::Organization;
 pub use packages::{AgentPackage, AgentVersion};
 pub use pool_client::PoolClient;

@@ -42,13 +42,18 @@ impl Organization {
 
     /// A request to `{base}/{segments}`; each segment is encoded.
     pub(crate) fn request(&self, method: Method, segments: &[&str]) -> Request {
+        self.preview(method, segments, API_VERSION)
+    }
+
+    /// The same in another version, for what has none that is released.
+    pub(crate) fn preview(&self, method: Method, segments: &[&str], api_version: &str) -> Request {
         let mut url = self.base.clone();
         url.set_query(None);
         // `new` has seen to it that this address can have a path.
         if let Ok(mut path) = url.path_segments_mut() {
             path.pop_if_empty().extend(segments);
         }
-        Request::new(method, url, Dialect::DevOps).auth(self.auth.clone()).query("api-version", API_VERSION)
+        Request::new(method, url, Dialect::DevOps).auth(self.auth.clone()).query("api-version", api_version)
     }
 
     /// A request below `_apis/distributedtask`.
@@ -58,6 +63,19 @@ impl Organization {
 
     pub(crate) async fn send(&self, request: Request) -> Result<azure_http::Response, HttpError> {
         self.pipeline.send(request).await
+    }
+
+    /// Whether something can be fetched from an address that the organization gave, such as a package's: asked without
+    /// credentials, and without fetching it.
+    ///
+    /// # Errors
+    /// The address is none, or it does not answer, or with a refusal.
+    pub async fn can_fetch(&self, address: &str) -> Result<(), HttpError> {
+        let url = Url::parse(address).map_err(|error| HttpError::Settings {
+            what: format!("the address {address:?}"),
+            detail: error.to_string(),
+        })?;
+        self.pipeline.send(Request::new(Method::Head, url, Dialect::Plain)).await.map(drop)
     }
 
     pub(crate) async fn list<T: DeserializeOwned>(&self, request: Request) -> Result<Vec<T>, HttpError> {

@@ -18,6 +18,13 @@ pub enum Auth {
     None,
     /// With a personal access token. Azure DevOps ignores the user's part.
     Basic(Secret),
+    /// With a user's name and password, as registries take them.
+    Password {
+        /// The user.
+        user: String,
+        /// The password.
+        password: Secret,
+    },
     /// With a token that is at hand: a pipeline's `System.AccessToken`.
     Bearer(Secret),
     /// With what the platform gave a Windows container to ask its own endpoint for tokens.
@@ -36,6 +43,7 @@ impl fmt::Debug for Auth {
         f.write_str(match self {
             Self::None => "None",
             Self::Basic(_) => "Basic",
+            Self::Password { .. } => "Password",
             Self::Bearer(_) => "Bearer",
             Self::ContainerHeader(_) => "ContainerHeader",
             Self::Entra { .. } => "Entra",
@@ -45,7 +53,7 @@ impl fmt::Debug for Auth {
 
 /// What goes out on one try.
 pub(crate) enum Token {
-    Basic(Secret),
+    Basic { user: String, password: Secret },
     Bearer(Secret),
     ContainerHeader(Secret),
 }
@@ -53,15 +61,18 @@ pub(crate) enum Token {
 impl Token {
     pub(crate) fn secret(&self) -> &Secret {
         match self {
-            Self::Basic(secret) | Self::Bearer(secret) | Self::ContainerHeader(secret) => secret,
+            Self::Basic { password: secret, .. } | Self::Bearer(secret) | Self::ContainerHeader(secret) => {
+                secret
+            }
         }
     }
 
     /// The header that it goes out in, its value marked so that nothing below prints it.
     pub(crate) fn header(&self) -> Result<(HeaderName, HeaderValue), HttpError> {
         let (name, text) = match self {
-            Self::Basic(secret) => {
-                (AUTHORIZATION, format!("Basic {}", STANDARD.encode(format!(":{}", secret.expose()))))
+            Self::Basic { user, password } => {
+                let pair = format!("{user}:{}", password.expose());
+                (AUTHORIZATION, format!("Basic {}", STANDARD.encode(pair)))
             }
             Self::Bearer(secret) => (AUTHORIZATION, format!("Bearer {}", secret.expose())),
             Self::ContainerHeader(secret) => (HeaderName::from_static("secret"), secret.expose().to_owned()),
@@ -80,7 +91,10 @@ impl Auth {
     pub(crate) async fn token(&self) -> Result<Option<Token>, HttpError> {
         Ok(match self {
             Self::None => None,
-            Self::Basic(secret) => Some(Token::Basic(secret.clone())),
+            Self::Basic(secret) => Some(Token::Basic { user: String::new(), password: secret.clone() }),
+            Self::Password { user, password } => {
+                Some(Token::Basic { user: user.clone(), password: password.clone() })
+            }
             Self::Bearer(secret) => Some(Token::Bearer(secret.clone())),
             Self::ContainerHeader(secret) => Some(Token::ContainerHeader(secret.clone())),
             Self::Entra { credential, scope } => Some(Token::Bearer(credential.token(scope).await?)),

@@ -1,7 +1,7 @@
 //! Names to addresses, without the C library: a static program cannot use its resolver.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use hickory_resolver::TokioResolver;
@@ -40,6 +40,12 @@ impl Resolver {
             .map_err(|error| NotResolved(format!("the system's DNS settings cannot be read: {error}")))?;
         Ok(self.0.get_or_init(|| made))
     }
+
+    /// The addresses of a host.
+    pub(crate) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, NotResolved> {
+        let found = self.resolver()?.lookup_ip(host).await;
+        Ok(found.map_err(|error| NotResolved(in_words(&error)))?.iter().collect())
+    }
 }
 
 /// That there is no such name is all that the answer says; the query in it is for programmers.
@@ -55,13 +61,8 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let resolver = self.clone();
         Box::pin(async move {
-            let found = resolver
-                .resolver()?
-                .lookup_ip(name.as_str())
-                .await
-                .map_err(|error| NotResolved(in_words(&error)))?;
-            let addresses: Vec<_> = found.iter().map(|address| SocketAddr::new(address, 0)).collect();
-            Ok(Box::new(addresses.into_iter()) as Addrs)
+            let addresses = resolver.addresses(name.as_str()).await?.into_iter();
+            Ok(Box::new(addresses.map(|address| SocketAddr::new(address, 0))) as Addrs)
         })
     }
 }

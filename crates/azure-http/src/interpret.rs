@@ -103,12 +103,17 @@ fn refused(answer: &Answer, reason: &str, now: SystemTime) -> HttpError {
 }
 
 fn clock_skew(answer: &Answer, now: SystemTime) -> Option<HttpError> {
+    let ahead = clock_ahead(answer, now).filter(|ahead| ahead.abs() > CLOCK_TOLERANCE)?;
+    Some(HttpError::ClockSkew { host: answer.host.clone(), ahead })
+}
+
+/// By how many seconds our clock is ahead of the one that wrote an answer's `Date`.
+pub(crate) fn clock_ahead(answer: &Answer, now: SystemTime) -> Option<i64> {
     let theirs = SystemTime::from(azure_core::time::parse_rfc7231(answer.header("date")?).ok()?);
     let seconds = |moment: SystemTime| -> Option<i64> {
         i64::try_from(moment.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs()).ok()
     };
-    let ahead = seconds(now)? - seconds(theirs)?;
-    (ahead.abs() > CLOCK_TOLERANCE).then(|| HttpError::ClockSkew { host: answer.host.clone(), ahead })
+    Some(seconds(now)? - seconds(theirs)?)
 }
 
 fn no_token(answer: &Answer, masker: &SecretMasker, now: SystemTime) -> HttpError {

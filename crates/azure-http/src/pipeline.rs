@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use crate::authentication::Token;
 use crate::classify::outcome;
-use crate::interpret::interpret;
+use crate::interpret::{Answer, clock_ahead, interpret};
 use crate::retry::{Next, Try, decide};
 use crate::throttle::{Throttle, concerns_everybody, lane};
 use crate::transport::{Target, Transport};
@@ -65,6 +66,7 @@ struct Inner {
     first_wait: Duration,
     sent: AtomicU64,
     changes: Mutex<Vec<String>>,
+    ahead: Mutex<Option<i64>>,
 }
 
 impl fmt::Debug for Pipeline {
@@ -88,7 +90,8 @@ impl Pipeline {
         let first_wait = options.first_wait;
         let transport = Transport::new(options)?;
         let (throttle, sent) = (Throttle::default(), AtomicU64::new(0));
-        Ok(Self(Arc::new(Inner { transport, throttle, first_wait, sent, changes: Mutex::default() })))
+        let (changes, ahead) = (Mutex::default(), Mutex::default());
+        Ok(Self(Arc::new(Inner { transport, throttle, first_wait, sent, changes, ahead })))
     }
 
     /// How many requests went out since it was made: every try, token requests included.
@@ -100,6 +103,29 @@ impl Pipeline {
     /// them in its activity log as `clientRequestId`.
     pub fn take_ids_of_changes(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.changes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// By how many seconds this machine's clock is ahead of the services' (behind, where it is negative): the smallest
+    /// difference to what any answer said. `None` where none has said what time it is.
+    pub fn clock_ahead(&self) -> Option<i64> {
+        *self.0.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_clock(&self, answer: &Answer, now: SystemTime) {
+        let Some(ahead) = clock_ahead(answer, now) else { return };
+        let mut known = self.0.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none_or(|known| ahead.abs() < known.abs()) {
+            *known = Some(ahead);
+        }
+    }
+
+    /// The addresses of a host, as this machine's DNS knows them.
+    ///
+    /// # Errors
+    /// [`HttpError::NotResolved`].
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, HttpError> {
+        let found = self.0.transport.addresses(host).await;
+        found.map_err(|detail| HttpError::NotResolved { host: host.to_owned(), detail })
     }
 
     fn note_change(&self, request: &Request, id: &str) {
@@ -233,6 +259,11 @@ impl Pipeline {
             }
         };
         let now = SystemTime::now();
+        self.note_clock(&answer, now);
+        if request.takes_challenge && answer.status == 401 {
+            let Answer { host, status, headers, body } = answer;
+            return Ok(Response { host, status, headers, body });
+        }
         if concerns_everybody(request.dialect, answer.status)
             && let Some(wait) = answer.wait(now)
         {

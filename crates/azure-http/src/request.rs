@@ -79,6 +79,7 @@ pub struct Request {
     pub(crate) budget: Duration,
     pub(crate) attempts: u32,
     pub(crate) hidden: Vec<Secret>,
+    pub(crate) takes_challenge: bool,
 }
 
 impl Request {
@@ -95,6 +96,7 @@ impl Request {
             budget: DEFAULT_BUDGET,
             attempts: DEFAULT_ATTEMPTS,
             hidden: Vec::new(),
+            takes_challenge: false,
         }
     }
 
@@ -161,6 +163,13 @@ impl Request {
     #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
+        self
+    }
+
+    /// Takes 401 for an answer: its `WWW-Authenticate` says where a token is to be had.
+    #[must_use]
+    pub fn takes_challenge(mut self) -> Self {
+        self.takes_challenge = true;
         self
     }
 

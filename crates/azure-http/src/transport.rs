@@ -1,6 +1,7 @@
 //! One exchange over the network, with our TLS, DNS and proxy settings.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -90,6 +91,11 @@ impl Transport {
             }
         }
         Ok(Answer { host: request.host(), status: status.as_u16(), headers, body: body.freeze() })
+    }
+
+    /// The addresses of a host, or why there are none.
+    pub(crate) async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, String> {
+        self.resolver.addresses(host).await.map_err(|error| error.0)
     }
 
     fn client_for(&self, dialect: Dialect) -> Result<&Client, HttpError> {

@@ -14,6 +14,7 @@ mod backend;
 mod body;
 mod container_groups;
 mod failure;
+mod image;
 mod manager;
 mod network;
 mod operation;
@@ -22,10 +23,12 @@ mod registry;
 mod spec;
 mod subscription;
 mod view;
+mod way_out;
 mod wire;
 
 pub use container_groups::{AGENT_CONTAINER, ContainerGroups, GroupError};
 pub use failure::{FailureClass, compute_error};
+pub use image::{ImageInfo, ImageName, Platform, RegistryAccess, look_at_image};
 pub use manager::ResourceManager;
 pub use network::{Subnet, SubnetId, SubnetRoom};
 pub use operation::{Operation, OperationStatus};
@@ -36,3 +39,4 @@ pub use spec::{
 };
 pub use subscription::{ResourceGroupInfo, Subscription, SubscriptionInfo, Usage, same_location};
 pub use view::{ContainerGroupView, ContainerState, ContainerView, Event};
+pub use way_out::{WayOut, way_out};

@@ -80,6 +80,8 @@ pub struct Subnet {
     pub has_nat_gateway: bool,
     /// Whether it has a route table, which may lead out through a firewall.
     pub has_route_table: bool,
+    /// Id of the security group that decides what goes in and out.
+    pub security_group: Option<String>,
     /// Ids of what has an address in it: network interfaces, private endpoints.
     pub others: Vec<String>,
 }
@@ -120,6 +122,8 @@ struct SubnetProperties {
     nat_gateway: Option<serde_json::Value>,
     #[serde(default)]
     route_table: Option<serde_json::Value>,
+    #[serde(default)]
+    network_security_group: Option<Reference>,
     #[serde(default, deserialize_with = "null_is_nothing")]
     ip_configurations: Vec<Reference>,
 }
@@ -161,16 +165,17 @@ impl Subscription {
         let found =
             network.properties.subnets.into_iter().find(|subnet| subnet.name.eq_ignore_ascii_case(id.name()));
         Ok(found.map(|subnet| {
-            let SubnetProperties { delegations, nat_gateway, route_table, ip_configurations } =
-                subnet.properties;
+            let properties = subnet.properties;
+            let SubnetProperties { delegations, ip_configurations, .. } = properties;
             let delegations: Vec<_> =
                 delegations.into_iter().map(|delegation| delegation.properties.service_name).collect();
             Subnet {
                 location: network.location,
                 delegated: delegations.iter().any(|service| service.eq_ignore_ascii_case(DELEGATE)),
                 delegations,
-                has_nat_gateway: nat_gateway.is_some(),
-                has_route_table: route_table.is_some(),
+                has_nat_gateway: properties.nat_gateway.is_some(),
+                has_route_table: properties.route_table.is_some(),
+                security_group: properties.network_security_group.map(|group| group.id),
                 others: ip_configurations.into_iter().map(|reference| reference.id).collect(),
             }
         }))

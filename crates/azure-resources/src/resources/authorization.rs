@@ -128,14 +128,29 @@ pub fn number_of(role: &Resource) -> &str {
     role.id().rsplit('/').next().unwrap_or_default()
 }
 
-/// Whether permissions, as Resource Manager lists them, allow an action: a row allows what its actions cover and its
-/// exceptions do not.
-pub fn allows(permissions: &[Value], action: &str) -> bool {
-    let covers = |row: &Value, key: &str| {
-        let patterns = row[key].as_array().into_iter().flatten().filter_map(Value::as_str);
-        patterns.into_iter().any(|pattern| matches(pattern, action))
-    };
-    permissions.iter().any(|row| covers(row, "actions") && !covers(row, "notActions"))
+/// Permissions, as Resource Manager lists them: rows of actions, each with exceptions.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Permissions(Vec<Value>);
+
+impl Permissions {
+    /// From what the service shows; also for tests of those who use this.
+    pub fn new(rows: Vec<Value>) -> Self {
+        Self(rows)
+    }
+
+    /// Whether there are none at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether they allow an action: a row allows what its actions cover and its exceptions do not.
+    pub fn allow(&self, action: &str) -> bool {
+        let covers = |row: &Value, key: &str| {
+            let patterns = row[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+            patterns.into_iter().any(|pattern| matches(pattern, action))
+        };
+        self.0.iter().any(|row| covers(row, "actions") && !covers(row, "notActions"))
+    }
 }
 
 /// Whether an action fits a pattern, in which `*` stands for anything.
@@ -162,8 +177,8 @@ mod tests {
     use serde_json::json;
 
     use super::{
-        ACR_PULL, Grant, PROVISION_ACTIONS, TAKE_DOWN_ACTIONS, allows, identity, identity_behind, matches,
-        number_of, principal_of, role_assignment, role_definition, role_id,
+        ACR_PULL, Grant, PROVISION_ACTIONS, Permissions, TAKE_DOWN_ACTIONS, identity, identity_behind,
+        matches, number_of, principal_of, role_assignment, role_definition, role_id,
     };
     use crate::resources::ResourceGroupId;
     use crate::resources::tests::{group, place};
@@ -230,8 +245,11 @@ mod tests {
         let contributor = json!({"actions": ["*"], "notActions": ["Microsoft.Authorization/*/Write"]});
         let reader = json!({"actions": ["*/read"], "notActions": []});
         let owner = json!({"actions": ["*"], "notActions": []});
-        assert!(!allows(&[contributor.clone(), reader], write));
-        assert!(allows(&[contributor, owner], write));
-        assert!(!allows(&[], write));
+        let allow = |rows: &[&serde_json::Value]| {
+            Permissions::new(rows.iter().map(|&row| row.clone()).collect()).allow(write)
+        };
+        assert!(!allow(&[&contributor, &reader]));
+        assert!(allow(&[&contributor, &owner]));
+        assert!(!allow(&[]));
     }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
+use super::authorization::Permissions;
 use super::difference::merged;
 use super::{Found, Resource, ResourceGroupId, ResourceKind};
 use crate::ResourceManager;
@@ -218,10 +219,54 @@ impl Resources {
     ) -> Result<Option<bool>, HttpError> {
         let scope =
             group.map_or_else(|| format!("/subscriptions/{}", self.subscription), ResourceGroupId::id);
+        let permissions = self.permissions(&scope).await?;
+        Ok(permissions.map(|permissions| permissions.allow(action)))
+    }
+
+    /// What whoever asks may do with the resource, or in the resource group, of that id; `None` where Resource Manager
+    /// does not say.
+    pub async fn permissions(&self, scope: &str) -> Result<Option<Permissions>, HttpError> {
         let path = format!("{scope}/providers/Microsoft.Authorization/permissions");
         let request = self.manager.by_id(Method::Get, &path, ResourceKind::RoleAssignment.api_version());
-        let permissions: Option<Vec<Value>> = if_there(self.manager.pages(request).await)?;
-        Ok(permissions.map(|rows| super::authorization::allows(&rows, action)))
+        let rows: Option<Vec<Value>> = if_there(self.manager.pages(request).await)?;
+        Ok(rows.map(Permissions::new))
+    }
+
+    /// What a principal may do with the resource, or in the resource group, of that id, by the roles that are assigned
+    /// to itself there and above.
+    pub async fn permissions_of(&self, principal: &str, scope: &str) -> Result<Permissions, HttpError> {
+        let kind = ResourceKind::RoleAssignment;
+        let path = format!("{scope}/providers/{}", kind.resource_type());
+        let request = self.manager.by_id(Method::Get, &path, kind.api_version());
+        let request = request.query("$filter", &format!("principalId eq '{principal}'"));
+        let assigned: Vec<Value> = self.manager.pages(request).await?;
+        let reaches = |found: &Found| {
+            let of = found.scope().map(str::to_ascii_lowercase).unwrap_or_default();
+            scope.to_ascii_lowercase().strip_prefix(of.trim_end_matches('/')).is_some_and(starts_anew)
+        };
+        let assigned = assigned.into_iter().map(Found).filter(reaches);
+        let mut roles: Vec<_> = assigned
+            .filter_map(|found| found.body()["properties"]["roleDefinitionId"].as_str().map(str::to_owned))
+            .collect();
+        roles.sort();
+        roles.dedup();
+        let mut rows = Vec::new();
+        for role in roles {
+            let Some(role) = self.shown(ResourceKind::RoleDefinition, &role).await? else { continue };
+            rows.extend(role.body()["properties"]["permissions"].as_array().into_iter().flatten().cloned());
+        }
+        Ok(Permissions::new(rows))
+    }
+
+    /// The registry of that login server in the subscription, as far as whoever asks may see it.
+    pub async fn registry_of(&self, login_server: &str) -> Result<Option<Found>, HttpError> {
+        let kind = ResourceKind::Registry;
+        let path = format!("/subscriptions/{}/providers/{}", self.subscription, kind.resource_type());
+        let registries = self.list(&path, kind.api_version()).await?;
+        let is_it = |found: &Found| {
+            found.login_server().is_some_and(|server| server.eq_ignore_ascii_case(login_server))
+        };
+        Ok(registries.into_iter().find(is_it))
     }
 
     /// The locks on a resource group and on what is in it.
@@ -272,6 +317,11 @@ fn failed(manager: &ResourceManager, code: String, message: String) -> HttpError
         request_id: None,
         retry_after: None,
     })
+}
+
+/// Whether what is left of an id, behind that of something else, begins another part.
+fn starts_anew(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
 }
 
 /// Provider and type within it.
