@@ -75,7 +75,7 @@ impl Organization {
             what: format!("the address {address:?}"),
             detail: error.to_string(),
         })?;
-        self.pipeline.send(Request::new(Method::Head, url, Dialect::Plain)).await.map(drop)
+        self.pipeline.send(Request::new(Method::Head, url, Dialect::Plain).attempts(2)).await.map(drop)
     }
 
     pub(crate) async fn list<T: DeserializeOwned>(&self, request: Request) -> Result<Vec<T>, HttpError> {

@@ -32,7 +32,7 @@ pub use image::{ImageInfo, ImageName, Platform, RegistryAccess, look_at_image};
 pub use manager::ResourceManager;
 pub use network::{Subnet, SubnetId, SubnetRoom};
 pub use operation::{Operation, OperationStatus};
-pub use registry::registry_token;
+pub use registry::{REGISTRY_TOKEN_USER, registry_token};
 pub use spec::{
     ContainerGroupSpec, EnvironmentValue, EnvironmentVariable, IdentityAccess, LogAnalytics, OperatingSystem,
     Priority, RegistryCredential, RegistryLogin, Sku, UserAssignedIdentity,

@@ -10,6 +10,7 @@ use clap::CommandFactory;
 use lifecycle::AgentName;
 use tracing_subscriber::EnvFilter;
 
+use crate::arguments::doctor::DoctorArguments;
 use crate::arguments::reap::ReapArguments;
 use crate::arguments::{
     Arguments, Command, DeprovisionArguments, Global, ListArguments, LogsArguments, ProvisionArguments,
@@ -25,7 +26,7 @@ use crate::settings::environment::Environment;
 use crate::settings::layers::{self, Refusal};
 use crate::settings::{self, ProvisionSettings};
 use crate::wiring::{AzureGroups, Live, LiveEstate};
-use crate::{list, logs, reap, sample, task};
+use crate::{doctor, list, logs, reap, sample, task};
 
 /// Seconds to wait for a job in `deprovision`.
 const JOB_TIMEOUT_S: u64 = 600;
@@ -94,6 +95,10 @@ pub(crate) async fn carry_out(
     match &arguments.command {
         Command::Provision(given) => {
             Box::pin(run_provision(global, given, environment, (report, interrupts))).await
+        }
+        Command::Doctor(given) => {
+            let looking = Box::pin(run_doctor(global, given, environment, report));
+            unless_interrupted(interrupts, looking).await
         }
         Command::Deprovision(given) => {
             run_deprovision(global, given, environment, (report, interrupts)).await
@@ -179,6 +184,17 @@ fn show_provisioned(all: &[Provisioned], report: &Report) {
     }
     report.result(&text, &outputs::as_json(all));
     report.output_variables(&outputs);
+}
+
+async fn run_doctor(
+    global: &Global,
+    given: &DoctorArguments,
+    environment: &Environment,
+    report: &Report,
+) -> Result<(), Failure> {
+    let settings = settings::doctor(global, given, environment)?;
+    report.learn(&settings.provision.secrets());
+    doctor::doctor(&settings, environment, report).await
 }
 
 async fn run_deprovision(

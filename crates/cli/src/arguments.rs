@@ -4,6 +4,7 @@
 //! (`settings::layers`); what is missing or wrong is said in one place, `settings`, with its name in all three. No
 //! option takes a secret: a command line can be read by every process of the machine.
 
+pub(crate) mod doctor;
 pub(crate) mod reap;
 pub(crate) mod sample;
 
@@ -108,6 +109,9 @@ pub(crate) enum Command {
     /// Provision one agent and wait until it is online
     #[command(after_help = PROVISION_EXAMPLES)]
     Provision(Box<ProvisionArguments>),
+    /// Look at everything that `provision` needs, and say what is missing and what to do
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(Box<doctor::DoctorArguments>),
     /// Disable and unregister agents, and delete their container groups
     #[command(after_help = DEPROVISION_EXAMPLES)]
     Deprovision(DeprovisionArguments),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use lifecycle::AgentName;
 
+use crate::checks::Finding;
 use crate::provision::diagnose::Diagnosis;
-use crate::provision::preflight::Finding;
 use crate::services::{ErrorKind, ServiceError};
 
 /// Whose a failure is; it decides the exit code.
@@ -77,6 +77,15 @@ pub(crate) enum Failure {
         line: Option<usize>,
         /// What is wrong.
         why: String,
+    },
+    /// Checks that failed.
+    Unwell {
+        /// What they are about.
+        failed: Vec<&'static str>,
+        /// Whose it is.
+        blame: Blame,
+        /// All checks, for programs.
+        document: Box<serde_json::Value>,
     },
     /// What can be known before anything is created says that it would not work.
     Preflight(Vec<Finding>),
@@ -187,6 +196,7 @@ impl Failure {
                 let all_ours = findings.iter().all(|finding| finding.blame == Blame::Service);
                 if all_ours { Blame::Service } else { Blame::User }
             }
+            Self::Unwell { blame, .. } => *blame,
             Self::Service { error, .. } => error.kind.blame(),
             Self::NotOnline { diagnosis, .. } => diagnosis.cause.blame,
             Self::AllTried { last, .. } => last.blame(),
@@ -257,6 +267,11 @@ impl Failure {
                 },
                 details: left.iter().map(|line| format!("- {line}")).collect(),
                 remedy: Some(remedy.clone()),
+            },
+            Self::Unwell { failed, .. } => Message {
+                what: format!("Agents would not come to life: {}.", failed.join(", ")),
+                details: Vec::new(),
+                remedy: Some("what is said of each of them.".to_owned()),
             },
             Self::NoSuchAgent(name) => Message {
                 what: format!("There is no container group {name} of ours in this resource group."),
@@ -441,7 +456,7 @@ mod tests {
     use lifecycle::AgentName;
 
     use super::{Blame, Failure, Leftovers, Problem};
-    use crate::provision::preflight::Finding;
+    use crate::checks::Finding;
     use crate::services::{ErrorKind, ServiceError};
 
     fn name() -> AgentName {

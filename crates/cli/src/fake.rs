@@ -449,6 +449,7 @@ impl Groups for World {
             location: "westeurope".to_owned(),
             delegations: vec!["Microsoft.ContainerInstance/containerGroups".to_owned()],
             has_way_out: true,
+            security_group: None,
             others: vec![],
             free: Some(100),
         }))

@@ -8,7 +8,9 @@
 
 mod app;
 mod arguments;
+mod checks;
 mod deprovision;
+mod doctor;
 mod errors;
 mod interrupts;
 mod life_end;

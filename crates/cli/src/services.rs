@@ -90,6 +90,8 @@ pub(crate) struct Subnet {
     pub(crate) delegations: Vec<String>,
     /// Whether it has a NAT gateway, or routes that may lead out.
     pub(crate) has_way_out: bool,
+    /// Id of its security group.
+    pub(crate) security_group: Option<String>,
     /// Ids of what has an address in it.
     pub(crate) others: Vec<String>,
     /// How many of its addresses are free; `None` where the network does not say.

@@ -15,7 +15,8 @@ pub struct Registry {
 }
 
 impl Registry {
-    pub(crate) fn start(folder: &Path, login: Option<(&str, &str)>) -> Self {
+    /// One that keeps its images in that folder, and lets only this user in, or everybody.
+    pub fn start(folder: &Path, login: Option<(&str, &str)>) -> Self {
         std::fs::create_dir_all(folder).expect("a folder");
         // Whoever takes the port in between makes the start fail, which is said.
         let port =

@@ -59,6 +59,24 @@ impl World {
         });
     }
 
+    /// A registry of Azure with nothing behind it, as Resource Manager shows it; gives its resource id.
+    pub fn azure_registry(&self, login_server: &str) -> String {
+        let kind = "Microsoft.ContainerRegistry/registries";
+        let name = login_server.split('.').next().unwrap_or_default().to_owned();
+        let id = format!("{}/providers/{kind}/{name}", self.resource_group());
+        let registry = emulator::arm::Resource {
+            id: id.clone(),
+            name,
+            kind: kind.to_owned(),
+            location: emulator::world::LOCATION.to_owned(),
+            tags: Value::Null,
+            sku: serde_json::json!({"name": "Basic", "tier": "Basic"}),
+            properties: serde_json::json!({"provisioningState": "Succeeded", "loginServer": login_server}),
+        };
+        self.emulator().change(|state| state.arm.resources.insert(id.to_ascii_lowercase(), registry));
+        id
+    }
+
     /// Gives a user-assigned managed identity a built-in role over something.
     pub fn assign(&self, identity: &str, role_name: &str, scope: &str) {
         self.emulator().change(|state| {

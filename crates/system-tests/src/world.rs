@@ -170,7 +170,16 @@ impl World {
 
     /// `provision` with everything that it needs to succeed.
     pub fn provision(&self) -> Invocation {
-        self.command(&["provision"])
+        self.with_all_it_needs("provision")
+    }
+
+    /// `doctor` of the same, which prints what it finds for people.
+    pub fn doctor(&self) -> Invocation {
+        self.with_all_it_needs("doctor")
+    }
+
+    fn with_all_it_needs(&self, command: &str) -> Invocation {
+        self.command(&[command])
             .and("organization-url", &self.setting("AZURE_DEVOPS_ORG_URL"))
             .and("agent-pool", &self.setting("AZURE_DEVOPS_POOL"))
             .and("image", AGENT_IMAGE)

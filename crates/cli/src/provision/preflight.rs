@@ -5,27 +5,13 @@
 
 use lifecycle::{Agent, AgentName};
 
-use super::placement::{Placement, Shortage, locations, placements, shortage};
-use crate::errors::Blame;
-use crate::services::{
-    Answer, ErrorKind, GroupView, Groups, Pool, Pools, ResourceGroup, ServiceError, Services, Subnet,
-    SubnetLookup, Usage,
-};
-use crate::settings::{NameChoice, Network, Os, ProvisionSettings, Registration, TakeDown};
-
-/// What a subnet has to be delegated to.
-const DELEGATION: &str = "Microsoft.ContainerInstance/containerGroups";
-
-/// One reason why it would not work.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Finding {
-    /// What was found, a sentence.
-    pub(crate) what: String,
-    /// What to do, a sentence.
-    pub(crate) remedy: String,
-    /// Whose it is.
-    pub(crate) blame: Blame,
-}
+use super::placement::{Placement, locations, placements};
+use crate::checks::places::{judge_resource_group, judge_usages};
+use crate::checks::pool::judge_pool;
+use crate::checks::subnet::judge_subnet;
+use crate::checks::{Finding, Notes, Subject};
+use crate::services::{Answer, GroupView, Groups, Pool, Pools, ResourceGroup, Services, SubnetLookup, Usage};
+use crate::settings::{NameChoice, Os, ProvisionSettings, Registration, TakeDown};
 
 /// What the services said.
 pub(crate) struct Facts {
@@ -121,271 +107,73 @@ fn location(
 
 /// Judges what was found.
 pub(crate) fn verdict(settings: &ProvisionSettings, facts: &Facts) -> Result<Ready, Vec<Finding>> {
-    let mut findings = Vec::new();
-    let mut warnings: Vec<String> = exposed_on_windows(settings).into_iter().collect();
-    let location = location(settings, &facts.resource_group, facts.subnet.as_ref());
-    let pool = judge_pool(settings, &facts.pool, &mut findings);
-    judge_resource_group(settings, &facts.resource_group, &mut findings);
-    if let (Some(network), Some(subnet)) = (&settings.network, &facts.subnet) {
-        let wanted = (location.as_deref(), settings.count);
-        judge_subnet(network, subnet, wanted, (&mut findings, &mut warnings));
-    }
-    let placements = location.map(|location| placements(settings, &location)).unwrap_or_default();
-    let placements =
-        judge_usages(&facts.usages, (placements, settings.count), (&mut findings, &mut warnings));
-    if let Some(namesakes) = &facts.namesakes {
-        judge_namesakes(namesakes, &mut findings);
-    }
-    findings.dedup();
-    match pool {
-        Some(pool) if findings.is_empty() && !placements.is_empty() => {
-            Ok(Ready { pool: pool.clone(), placements, warnings })
+    let mut notes = Notes::default();
+    let judged = judge(settings, facts, &mut notes);
+    let findings = notes.findings();
+    match judged {
+        Some((pool, placements)) if findings.is_empty() && !placements.is_empty() => {
+            Ok(Ready { pool: pool.clone(), placements, warnings: notes.warnings() })
         }
         _ => Err(findings),
     }
 }
 
+/// Notes how it stands; gives the pool and where to try, where there is a pool.
+pub(crate) fn judge<'a>(
+    settings: &ProvisionSettings,
+    facts: &'a Facts,
+    notes: &mut Notes,
+) -> Option<(&'a Pool, Vec<Placement>)> {
+    warn_of_exposure(settings, notes);
+    let location = location(settings, &facts.resource_group, facts.subnet.as_ref());
+    let pool = judge_pool(settings, &facts.pool, notes);
+    judge_resource_group(settings, &facts.resource_group, notes);
+    if let (Some(network), Some(subnet)) = (&settings.network, &facts.subnet) {
+        judge_subnet(network, subnet, (location.as_deref(), settings.count), notes);
+    }
+    let placements = location.map(|location| placements(settings, &location)).unwrap_or_default();
+    let placements = judge_usages(&facts.usages, (placements, settings.count), notes);
+    if let Some(namesakes) = &facts.namesakes {
+        judge_namesakes(namesakes, notes);
+    }
+    Some((pool?, placements))
+}
+
 /// On Windows the supervisor cannot run the job as another user, and so can keep nothing from it that it holds itself.
-fn exposed_on_windows(settings: &ProvisionSettings) -> Option<String> {
+fn warn_of_exposure(settings: &ProvisionSettings, notes: &mut Notes) {
     let held = match (&settings.life.take_down, &settings.registration) {
         (TakeDown::Secrets { token: Some(_), .. }, _) => "the service principal's key and the token",
         (TakeDown::Secrets { token: None, .. }, _) => "the service principal's key",
         (_, Registration::Token(_)) => "the token",
-        _ => return None,
+        _ => return,
     };
-    (settings.container.os == Os::Windows).then(|| {
-        format!(
-            "on Windows a job runs as the supervisor's own user and can read {held}: use registration jit, and \
-             take-down outside or identity, if you do not trust it with them"
-        )
-    })
-}
-
-fn users(what: impl Into<String>, remedy: impl Into<String>) -> Finding {
-    Finding { what: what.into(), remedy: remedy.into(), blame: Blame::User }
-}
-
-/// Several questions may fail for one reason; it is said once.
-fn add(findings: &mut Vec<Finding>, doing: &str, error: &ServiceError) {
-    if !findings.iter().any(|known| known.what.ends_with(&error.what)) {
-        findings.push(of_service(doing, error));
-    }
-}
-
-fn of_service(doing: &str, error: &ServiceError) -> Finding {
-    let blame = match error.kind {
-        ErrorKind::Refused | ErrorKind::Unreachable | ErrorKind::Taken | ErrorKind::Quota => Blame::User,
-        _ => Blame::Service,
-    };
-    Finding { what: format!("Could not {doing}: {}", error.what), remedy: error.remedy.clone(), blame }
-}
-
-fn judge_pool<'a>(
-    settings: &ProvisionSettings,
-    pool: &'a Answer<Option<Pool>>,
-    findings: &mut Vec<Finding>,
-) -> Option<&'a Pool> {
-    let name = &settings.pool;
-    let pool = match pool {
-        Err(error) => {
-            add(findings, "look for the agent pool", error);
-            return None;
-        }
-        Ok(None) => {
-            findings.push(users(
-                format!("{} has no agent pool `{name}` that you may see.", settings.devops.organization),
-                "create it under Organization settings, Agent pools, or have whoever holds the token made an \
-                 administrator of it.",
-            ));
-            return None;
-        }
-        Ok(Some(pool)) => pool,
-    };
-    if pool.hosted {
-        findings.push(users(
-            format!("The agent pool `{name}` is Microsoft's own; no agent can be added to it."),
-            "create a self-hosted pool and give its name.",
-        ));
-    } else if pool.manageable == Some(false) && settings.registration == Registration::JustInTime {
-        findings.push(users(
-            format!("You may see the agent pool `{name}`, and may not add agents to it."),
-            "have whoever holds the token made an administrator of the pool (Agent pools, Security).",
-        ));
-    }
-    Some(pool)
-}
-
-fn judge_resource_group(
-    settings: &ProvisionSettings,
-    group: &Answer<Option<ResourceGroup>>,
-    findings: &mut Vec<Finding>,
-) {
-    let name = &settings.azure.resource_group;
-    match group {
-        Ok(Some(_)) => {}
-        Ok(None) => findings.push(users(
+    if settings.container.os == Os::Windows {
+        notes.warn(
+            Subject::Exposure,
             format!(
-                "There is no resource group `{name}` in the subscription {}.",
-                settings.azure.subscription
+                "on Windows a job runs as the supervisor's own user and can read {held}: use registration jit, and \
+                 take-down outside or identity, if you do not trust it with them"
             ),
-            format!("create it (`az group create --name {name} --location <region>`), or correct the name."),
-        )),
-        Err(error) => add(findings, "look at the resource group", error),
+            "use --registration jit, and --take-down outside or identity.",
+        );
     }
 }
 
-fn judge_subnet(
-    network: &Network,
-    subnet: &Answer<SubnetLookup>,
-    (location, count): (Option<&str>, u32),
-    (findings, warnings): (&mut Vec<Finding>, &mut Vec<String>),
-) {
-    let Network { resource_group, name: virtual_network, subnet: name } = network;
-    let update = format!(
-        "az network vnet subnet update --resource-group {resource_group} --vnet-name {virtual_network} --name {name} \
-         --delegations {DELEGATION}"
-    );
-    match subnet {
-        Err(error) => add(findings, "look at the subnet", error),
-        Ok(SubnetLookup::Missing) => findings.push(users(
-            format!(
-                "There is no subnet `{name}` in a virtual network `{virtual_network}` of `{resource_group}`."
-            ),
-            "correct --vnet-name, --subnet-name or --vnet-resource-group; the network has to be in the same \
-             subscription.",
-        )),
-        Ok(SubnetLookup::Found(subnet)) => {
-            findings.extend(delegation_finding(subnet, name, &update));
-            findings.extend(room_finding(subnet, name, count));
-            findings.extend(region_finding(subnet, virtual_network, location));
-            if !subnet.has_way_out {
-                warnings.push(format!(
-                    "the subnet {virtual_network}/{name} has no NAT gateway and no routes: its agents may not reach \
-                     Azure DevOps"
-                ));
-            }
-        }
-    }
-}
-
-/// A subnet in which other things live cannot be delegated any more, so that its remedy is another one.
-fn delegation_finding(subnet: &Subnet, name: &str, update: &str) -> Option<Finding> {
-    if subnet.delegations.iter().any(|delegation| delegation.eq_ignore_ascii_case(DELEGATION)) {
-        return None;
-    }
-    if let Some(first) = subnet.others.first() {
-        return Some(shared_finding(subnet.others.len(), first, name));
-    }
-    let what = match subnet.delegations.first() {
-        None => format!("The subnet `{name}` is not delegated to container groups."),
-        Some(other) => format!("The subnet `{name}` is delegated to {other}, not to container groups."),
-    };
-    Some(users(what, format!("use a subnet for agents alone, and delegate it: `{update}`.")))
-}
-
-fn shared_finding(count: usize, first: &str, name: &str) -> Finding {
-    // `…/networkInterfaces/{name}/ipConfigurations/{name}`: the resource is what people know.
-    let resource = first.split("/ipConfigurations/").next().unwrap_or(first);
-    let mut parts = resource.rsplit('/');
-    let (resource, kind) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
-    users(
-        format!(
-            "The subnet `{name}` holds other things ({kind} {resource}{more}); container groups need one for \
-             themselves."
-        ),
-        format!(
-            "make another subnet, for agents alone: `az network vnet subnet create … --delegations {DELEGATION}`."
-        ),
-    )
-}
-
-fn room_finding(subnet: &Subnet, name: &str, count: u32) -> Option<Finding> {
-    let free = subnet.free.filter(|free| *free < u64::from(count))?;
-    let left = match free {
-        0 => "no address left for another container group".to_owned(),
-        free => format!("{free} free addresses, and {count} are needed"),
-    };
-    Some(users(
-        format!("The subnet `{name}` has {left}."),
-        "take down agents that are not needed (`ephemeral-agents list`), or use a larger subnet.",
-    ))
-}
-
-fn region_finding(subnet: &Subnet, network: &str, location: Option<&str>) -> Option<Finding> {
-    let location = location?;
-    (!subnet.location.eq_ignore_ascii_case(location)).then(|| {
-        users(
-            format!(
-                "The virtual network `{network}` is in {}, and the agent would be in {location}; a container group \
-                 can only join a network of its own region.",
-                subnet.location
-            ),
-            format!("use --location {}, or leave --location out.", subnet.location),
-        )
-    })
-}
-
-/// The placements that the quotas leave. Where they leave none, each is a reason why it would not work.
-fn judge_usages(
-    usages: &[(String, Answer<Vec<Usage>>)],
-    (placements, count): (Vec<Placement>, u32),
-    (findings, warnings): (&mut Vec<Finding>, &mut Vec<String>),
-) -> Vec<Placement> {
-    for (location, usages) in usages {
-        // Quotas are the subscription's, and the least role reaches no further than its resource group. Whoever may not
-        // read them has made no mistake, and learns it from the answer to the creation.
-        if let Err(error) = usages
-            && error.kind != ErrorKind::Refused
-        {
-            warnings.push(format!("the quota in {location} could not be checked beforehand: {}", error.what));
-        }
-    }
-    let short = |placement: &Placement| {
-        let (_, usages) = usages.iter().find(|(location, _)| *location == placement.location)?;
-        shortage(usages.as_ref().ok()?, placement.size, count)
-    };
-    let (left, without): (Vec<_>, Vec<_>) =
-        placements.into_iter().partition(|placement| short(placement).is_none());
-    let what =
-        without.iter().filter_map(|placement| Some(in_words(&placement.location, short(placement)?, count)));
-    if left.is_empty() {
-        findings.extend(what.map(|what| {
-            users(
-                what,
-                "take down what is not needed (`ephemeral-agents list`), use another region, or ask for a higher \
-                 quota in the portal (Quotas, Container Instances).",
-            )
-        }));
-        findings.dedup();
-    } else {
-        warnings.extend(what.map(|what| format!("{what} It is not tried there.")));
-        warnings.dedup();
-    }
-    left
-}
-
-fn in_words(location: &str, short: Shortage, count: u32) -> String {
-    let Shortage { words, limit, used, wanted } = short;
-    let needed = if count == 1 { "this one needs".to_owned() } else { format!("these {count} need") };
-    format!(
-        "The subscription may have {limit} {words} in {location}, and {used} are in use; {needed} {wanted} more."
-    )
-}
-
-fn judge_namesakes(namesakes: &Namesakes, findings: &mut Vec<Finding>) {
+fn judge_namesakes(namesakes: &Namesakes, notes: &mut Notes) {
     let name = &namesakes.name;
     let remedy =
         "give a name that was never used, or none to have one minted; what exists is never replaced.";
     match &namesakes.agent {
         Ok(None) => {}
-        Ok(Some(_)) => findings.push(users(format!("An agent named {name} exists in the pool."), remedy)),
-        Err(error) => add(findings, "look for an agent of that name", error),
+        Ok(Some(_)) => {
+            notes.fail(Subject::Name, format!("An agent named {name} exists in the pool."), remedy)
+        }
+        Err(error) => notes.refused(Subject::Name, "look for an agent of that name", error),
     }
     match &namesakes.group {
         Ok(None) => {}
-        Ok(Some(_)) => findings.push(users(format!("A container group named {name} exists."), remedy)),
-        Err(error) => add(findings, "look for a container group of that name", error),
+        Ok(Some(_)) => notes.fail(Subject::Name, format!("A container group named {name} exists."), remedy),
+        Err(error) => notes.refused(Subject::Name, "look for a container group of that name", error),
     }
 }
 
@@ -413,6 +201,7 @@ mod tests {
         SubnetLookup::Found(Subnet {
             location: location.to_owned(),
             has_way_out: true,
+            security_group: None,
             delegations: delegation.map(str::to_owned).into_iter().collect(),
             others: vec![],
             free: None,
@@ -487,6 +276,7 @@ mod tests {
                 location: "westeurope".to_owned(),
                 delegations: vec!["Microsoft.ContainerInstance/containerGroups".to_owned()],
                 has_way_out: false,
+                security_group: None,
                 others: vec![],
                 free: Some(7),
             }))),

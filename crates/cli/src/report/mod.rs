@@ -130,8 +130,8 @@ impl Report {
         let message = failure.message();
         if self.output == Output::Json {
             let mut document = serde_json::json!({ "version": 1 });
-            if let Failure::NotReaped { pass, .. } = failure {
-                document.clone_from(pass);
+            if let Failure::NotReaped { pass: all, .. } | Failure::Unwell { document: all, .. } = failure {
+                document.clone_from(all);
             }
             document["error"] = failure_json(failure);
             self.print(&format!("{document:#}"));

@@ -29,7 +29,11 @@ const SHARED_VARIABLES: [(&str, &str); 5] = [
 ];
 
 /// What a pipeline says of itself: stands in where nobody said anything.
-const PIPELINE_DEFAULTS: [(&str, &str); 1] = [("organization-url", "SYSTEM_COLLECTIONURI")];
+const PIPELINE_DEFAULTS: [(&str, &str); 3] = [
+    ("organization-url", "SYSTEM_COLLECTIONURI"),
+    ("project", "SYSTEM_TEAMPROJECT"),
+    ("pipeline-id", "SYSTEM_DEFINITIONID"),
+];
 
 /// Not settings, although they are options.
 const NOT_SETTINGS: [&str; 4] = ["help", "version", "settings", "verbose"];

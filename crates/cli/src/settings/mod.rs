@@ -23,7 +23,7 @@ use lifecycle::AgentName;
 use redact::Secret;
 
 pub(crate) use connection::{azure, azure_and_devops, devops_token};
-pub(crate) use provision::provision;
+pub(crate) use provision::{doctor, provision};
 pub(crate) use reap::{ReapSettings, reap};
 
 use crate::errors::{Failure, Problem};
@@ -184,6 +184,17 @@ pub(crate) struct ProvisionSettings {
     pub(crate) life: Life,
     /// Further tags.
     pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// What `doctor` needs to know.
+#[derive(Clone)]
+pub(crate) struct DoctorSettings {
+    /// What would be provisioned.
+    pub(crate) provision: ProvisionSettings,
+    /// The project of the pipelines that are to use it.
+    pub(crate) project: Option<String>,
+    /// Id of the pipeline that is to use it.
+    pub(crate) pipeline: Option<u64>,
 }
 
 /// How an agent's name comes about.

@@ -8,10 +8,11 @@ use redact::Secret;
 use super::connection::{certificates, read_azure, read_devops, secret_variable};
 use super::environment::Environment;
 use super::{
-    AzureCredential, Container, DevOps, DevOpsCredential, Fallbacks, Identity, Life, LogAnalytics,
-    NameChoice, Network, Os, Priority, Problems, Proof, ProvisionSettings, Registration, Registry, Sku,
-    TakeDown, checks, limits,
+    AzureCredential, Container, DevOps, DevOpsCredential, DoctorSettings, Fallbacks, Identity, Life,
+    LogAnalytics, NameChoice, Network, Os, Priority, Problems, Proof, ProvisionSettings, Registration,
+    Registry, Sku, TakeDown, checks, limits,
 };
+use crate::arguments::doctor::DoctorArguments;
 use crate::arguments::{
     AgentArguments, ContainerArguments, Global, LifeArguments, OsArgument, PlaceArguments, PriorityArgument,
     ProvisionArguments, RegistrationArgument, SkuArgument, TakeDownArgument,
@@ -41,6 +42,19 @@ pub(crate) fn provision(
     let mut problems = Problems::default();
     let settings = read(global, arguments, environment, &mut problems);
     problems.unless(settings)
+}
+
+/// Checks what was given for `doctor`.
+pub(crate) fn doctor(
+    global: &Global,
+    arguments: &DoctorArguments,
+    environment: &Environment,
+) -> Result<DoctorSettings, Failure> {
+    Ok(DoctorSettings {
+        provision: provision(global, &arguments.provision, environment)?,
+        project: arguments.project.clone(),
+        pipeline: arguments.pipeline_id,
+    })
 }
 
 fn read(

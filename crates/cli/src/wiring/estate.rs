@@ -7,8 +7,8 @@ use lifecycle::{Reading, Timestamp};
 
 use super::Connection;
 use super::failures::{from_devops, from_resource_manager};
+use crate::checks::Finding;
 use crate::errors::{Blame, Failure};
-use crate::provision::preflight::Finding;
 use crate::reap::Estate;
 use crate::services::{Pool, Pools as _, ServiceError};
 use crate::settings::environment::Environment;

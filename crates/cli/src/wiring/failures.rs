@@ -88,6 +88,9 @@ fn remedy_by_code(code: &str, message: &str) -> Option<String> {
         "SubscriptionNotFound" | "InvalidSubscriptionId" => {
             "correct --subscription: `az account list` shows those that you may see.".to_owned()
         }
+        "ReadOnlyDisabledSubscription" => {
+            "have its owner enable it again in the portal (Subscriptions).".to_owned()
+        }
         "ImageOsTypeNotMatchContainerGroup" | "OsVersionNotSupported" => {
             "use an image for linux/amd64, or --os-type windows with an image for Windows.".to_owned()
         }

@@ -99,6 +99,7 @@ impl Groups for AzureGroups {
             Some(subnet) => Ok(SubnetLookup::Found(Subnet {
                 location: subnet.location,
                 has_way_out: subnet.has_nat_gateway || subnet.has_route_table,
+                security_group: subnet.security_group,
                 delegations: subnet.delegations,
                 others: subnet.others,
                 free: room.ok().flatten().map(|room| room.limit.saturating_sub(room.used)),

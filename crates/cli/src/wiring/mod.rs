@@ -6,6 +6,7 @@ mod groups;
 mod pools;
 mod spec;
 mod store;
+mod surroundings;
 
 use std::time::SystemTime;
 
@@ -20,6 +21,7 @@ pub(crate) use estate::LiveEstate;
 pub(crate) use groups::AzureGroups;
 pub(crate) use pools::DevOpsPools;
 pub(crate) use store::AzureStore;
+pub(crate) use surroundings::Surroundings;
 
 use crate::errors::Failure;
 use crate::services::Services;
@@ -46,12 +48,14 @@ impl Live {
         devops: &DevOps,
         environment: &Environment,
     ) -> Result<Self, Failure> {
-        let connection = Connection::open(azure, environment).await?;
-        let pools = connection.pools(devops)?;
+        Self::over(&Connection::open(azure, environment).await?, azure, devops)
+    }
+
+    fn over(connection: &Connection, azure: &Azure, devops: &DevOps) -> Result<Self, Failure> {
         Ok(Self {
             pipeline: connection.pipeline.clone(),
-            pools,
-            groups: AzureGroups::new(&connection, azure),
+            pools: connection.pools(devops)?,
+            groups: AzureGroups::new(connection, azure),
         })
     }
 }

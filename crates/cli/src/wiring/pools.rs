@@ -30,7 +30,11 @@ impl DevOpsPools {
         Ok(Self { organization, credential: devops.credential.clone() })
     }
 
-    fn failed(&self, error: &HttpError) -> ServiceError {
+    pub(super) fn organization(&self) -> &Organization {
+        &self.organization
+    }
+
+    pub(super) fn failed(&self, error: &HttpError) -> ServiceError {
         from_devops(error, &self.credential)
     }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::refusal::Refusal;
-use super::{locks, providers, resource_groups, roles};
+use super::{locks, providers, resource_groups, roles, subscriptions};
 use crate::entra::{Audience, Caller, TokenFault};
 use crate::http::{Reply, Request, Router};
 use crate::{Emulator, State};
@@ -76,6 +76,7 @@ pub(super) fn admit(
         if within_group && state.arm.resource_group(request.param("group")).is_none() {
             return Err(Refusal::group_not_found(request.param("group")));
         }
+        subscriptions::refuse_disabled(state, &request)?;
         providers::require_registration(&state.arm, &request)?;
         locks::refuse_locked(&state.arm, &request)?;
         resource_groups::refuse_deleted(&state.arm, &request)

@@ -95,6 +95,10 @@ pub const KNOBS: &[Knob] = &[
         meaning: "names of registries and storage accounts that somebody else in the world has: one or a list",
     },
     Knob {
+        name: "arm.subscription-state",
+        meaning: "the state of the subscription, such as Disabled: one that is not Enabled takes no changes",
+    },
+    Knob {
         name: "arm.not-offered",
         meaning: "a resource type that a region does not have: {type, region}, as in Microsoft.Network/natGateways",
     },

@@ -9,6 +9,7 @@ use super::gate::{Call, on};
 use super::refusal::Refusal;
 use super::regions;
 use crate::Emulator;
+use crate::faults::Faults;
 use crate::http::{Reply, Request, Router};
 
 pub(super) fn routes(router: &mut Router) {
@@ -60,11 +61,31 @@ fn tenants(state: &mut crate::State, _call: &Call) -> Result<Reply, Refusal> {
     Ok(Reply::json(200, &json!({"value": [shown]})))
 }
 
+/// `Enabled`, but for what a fault says.
+fn status(faults: &Faults) -> &str {
+    faults.get("arm.subscription-state").and_then(Value::as_str).unwrap_or("Enabled")
+}
+
+/// Nothing is changed in a subscription that is not enabled.
+/// Assumed: deleting is let through, as it is while a subscription is only disabled.
+pub(super) fn refuse_disabled(state: &crate::State, request: &Request) -> Result<(), Refusal> {
+    let changes = [Method::PUT, Method::PATCH, Method::POST].contains(&request.method);
+    if !changes || status(&state.faults).eq_ignore_ascii_case("Enabled") {
+        return Ok(());
+    }
+    let message = format!(
+        "The subscription '{}' is disabled and therefore marked as read only. You cannot perform any write actions on \
+         this subscription until it is re-enabled.",
+        state.world.subscription
+    );
+    Err(Refusal::new(409, "ReadOnlyDisabledSubscription", message))
+}
+
 fn show(state: &crate::State) -> Value {
     let subscription = state.world.subscription;
     json!({
         "id": format!("/subscriptions/{subscription}"), "subscriptionId": subscription,
-        "tenantId": state.world.tenant, "displayName": "emulated", "state": "Enabled",
+        "tenantId": state.world.tenant, "displayName": "emulated", "state": status(&state.faults),
         "subscriptionPolicies":
             {"locationPlacementId": "Public_2014-09-01", "quotaId": "PayAsYouGo_2014-09-01", "spendingLimit": "Off"},
         "authorizationSource": "RoleBased", "managedByTenants": [],

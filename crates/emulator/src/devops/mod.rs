@@ -18,6 +18,7 @@ mod messages;
 mod oauth;
 mod oidc;
 mod packages;
+mod pipeline_permissions;
 mod plan_events;
 mod plan_views;
 mod plans;
@@ -49,6 +50,7 @@ pub use job_requests::{
 };
 pub(crate) use oidc::{issuer, subject};
 pub(crate) use packages::Packages;
+pub use pipeline_permissions::PipelinePermissions;
 pub use plans::{
     Attachment, Log, NewPlan, OutputVariable, Plan, Record, Timeline, append_log, create_log, create_plan,
     id_of, put_record,
@@ -234,6 +236,7 @@ pub(crate) fn routes(router: &mut Router) {
     projects::routes(router);
     pools::routes(router);
     queues::routes(router);
+    pipeline_permissions::routes(router);
     agents::routes(router);
     updates::routes(router);
     oauth::routes(router);

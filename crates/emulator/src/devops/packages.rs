@@ -110,7 +110,10 @@ pub(super) fn routes(router: &mut Router) {
     endpoint(router, Method::GET, PACKAGES, list);
     endpoint(router, Method::GET, &format!("{PACKAGES}/{{platform}}"), list);
     endpoint(router, Method::GET, &format!("{PACKAGES}/{{platform}}/{{version}}"), get);
-    router.on(Method::GET, "/{organization}/_apis/packages-content/agent/{version}/{file}", download);
+    let content = "/{organization}/_apis/packages-content/agent/{version}/{file}";
+    router.on(Method::GET, content, download);
+    // Who only wants to know whether it is there.
+    router.on(Method::HEAD, content, download);
 }
 
 fn file_name(kind: &str, version: &str) -> String {

@@ -6,6 +6,7 @@ use hyper::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::pipeline_permissions::PipelinePermissions;
 use super::pools::{Pool, first_pools};
 use super::wire::{Refusal, collection};
 use super::{Call, endpoint};
@@ -20,6 +21,9 @@ pub struct Queue {
     pub name: String,
     /// The pool behind it.
     pub pool_id: u64,
+    /// Which pipelines may use it.
+    #[serde(default)]
+    pub permissions: PipelinePermissions,
 }
 
 /// Queue ids are this far from the ids of their pools, so that whoever mixes them up finds out.
@@ -32,7 +36,12 @@ pub(super) fn first_queues() -> BTreeMap<u64, Queue> {
 }
 
 fn for_pool(pool: &Pool) -> Queue {
-    Queue { id: pool.id + OFFSET, name: pool.name.clone(), pool_id: pool.id }
+    Queue {
+        id: pool.id + OFFSET,
+        name: pool.name.clone(),
+        pool_id: pool.id,
+        permissions: PipelinePermissions::default(),
+    }
 }
 
 /// Adds a queue for a new pool.

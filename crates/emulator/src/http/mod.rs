@@ -32,4 +32,8 @@ pub const KNOBS: &[Knob] = &[
         name: "http.not-json",
         meaning: "an HTML page in place of the reply: {count, path, method, status (200)}",
     },
+    Knob {
+        name: "http.date-skew-seconds",
+        meaning: "how many seconds the Date of replies is ahead of this machine's clock, or behind it if negative",
+    },
 ];

@@ -176,7 +176,11 @@ async fn answer(
         hold_back(&emulator).await;
     }
     emulator.note_request(&method, &path, reply.status.as_u16());
-    if lose || reply.closes_connection { Err(NotHeard::LostReply) } else { Ok(response(reply)) }
+    if lose || reply.closes_connection {
+        Err(NotHeard::LostReply)
+    } else {
+        Ok(response(dated(&emulator, reply)))
+    }
 }
 
 async fn route(emulator: &Arc<Emulator>, door: &Door, mut request: Request) -> Reply {
@@ -281,6 +285,17 @@ fn matching_fault(emulator: &Emulator, request: &Request, knob: &str) -> Option<
         }
         Some(fault)
     })
+}
+
+/// By a clock that is off, if a fault says so; else the server itself puts a date on it.
+fn dated(emulator: &Emulator, reply: Reply) -> Reply {
+    let skew = emulator.read(|state| state.faults.get("http.date-skew-seconds").and_then(Value::as_i64));
+    let Some(skew) = skew else { return reply };
+    let now = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(skew);
+    match jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now) {
+        Ok(date) => reply.header("date", &date),
+        Err(_) => reply,
+    }
 }
 
 fn response(reply: Reply) -> hyper::Response<Full<Bytes>> {
