@@ -98,11 +98,13 @@ impl ImageName {
         }
     }
 
-    /// As Docker does it: without TLS on this machine, and nowhere else.
-    fn url(&self, kind: &str, reference: &str) -> Result<Url, HttpError> {
+    /// Whether it is a registry of this machine, which may speak without TLS, as Docker lets it.
+    fn is_here(&self) -> bool {
         let host = self.server.rsplit_once(':').map_or(self.server.as_str(), |(host, _)| host);
-        let is_here = host == "localhost" || host.starts_with("127.");
-        let scheme = if is_here { "http" } else { "https" };
+        host == "localhost" || host.starts_with("127.")
+    }
+
+    fn url(&self, scheme: &str, kind: &str, reference: &str) -> Result<Url, HttpError> {
         let address = format!("{scheme}://{}/v2/{}/{kind}/{reference}", self.server, self.repository);
         Url::parse(&address).map_err(|error| HttpError::Settings {
             what: format!("the registry {}", self.server),
@@ -144,8 +146,15 @@ pub async fn look_at_image(
     (name, access): (&ImageName, &RegistryAccess),
     wanted: &Platform,
 ) -> Result<Option<ImageInfo>, HttpError> {
-    let mut registry = Registry { pipeline, name, access, auth: Auth::None };
-    let Some(manifest) = registry.manifest(&name.reference).await? else { return Ok(None) };
+    let mut registry = Registry { pipeline, name, access, scheme: "https", auth: Auth::None };
+    let found = match registry.manifest(&name.reference).await {
+        Err(error) if name.is_here() && gave_no_answer(&error) => {
+            registry.scheme = "http";
+            registry.manifest(&name.reference).await
+        }
+        found => found,
+    };
+    let Some(manifest) = found? else { return Ok(None) };
     if manifest.manifests.is_empty() {
         return registry.of_one(&manifest, wanted).await.map(Some);
     }
@@ -162,6 +171,14 @@ pub async fn look_at_image(
     Ok(Some(info))
 }
 
+/// Whether nobody answered in HTTP, as where TLS is not spoken.
+fn gave_no_answer(error: &HttpError) -> bool {
+    !matches!(
+        error,
+        HttpError::Service(_) | HttpError::AuthenticationFailed { .. } | HttpError::NotJson { .. }
+    )
+}
+
 impl Manifest {
     fn bytes(&self) -> u64 {
         self.layers.iter().chain(&self.config).map(|blob| blob.size).sum()
@@ -173,13 +190,15 @@ struct Registry<'a> {
     pipeline: &'a Pipeline,
     name: &'a ImageName,
     access: &'a RegistryAccess,
+    /// Whether TLS is spoken.
+    scheme: &'static str,
     /// What the registry took last.
     auth: Auth,
 }
 
 impl Registry<'_> {
     async fn manifest(&mut self, reference: &str) -> Result<Option<Manifest>, HttpError> {
-        let url = self.name.url("manifests", reference)?;
+        let url = self.name.url(self.scheme, "manifests", reference)?;
         let request = Request::new(Method::Get, url, Dialect::Registry).header("accept", MANIFESTS);
         match self.send(request).await {
             Ok(response) => response.json().map(Some),
@@ -190,7 +209,9 @@ impl Registry<'_> {
 
     /// Sends a request as what the registry took last, and where it asks for more, with that.
     async fn send(&mut self, request: Request) -> Result<Response, HttpError> {
-        let request = request.budget(BUDGET).attempts(2);
+        // Whoever may speak without TLS is asked so next.
+        let attempts = if self.name.is_here() && self.scheme == "https" { 1 } else { 2 };
+        let request = request.budget(BUDGET).attempts(attempts);
         let first = request.clone().auth(self.auth.clone()).takes_challenge();
         let response = self.pipeline.send(first).await?;
         if response.status() != 401 {
@@ -230,7 +251,7 @@ impl Registry<'_> {
 
     /// Blobs may be on another host, to which no credentials go.
     async fn blob<T: DeserializeOwned>(&self, digest: &str) -> Result<T, HttpError> {
-        let url = self.name.url("blobs", digest)?;
+        let url = self.name.url(self.scheme, "blobs", digest)?;
         let request = Request::new(Method::Get, url, Dialect::Plain).auth(self.auth.clone()).budget(BUDGET);
         let mut text = Vec::new();
         let mut take = |piece: &[u8]| {
@@ -299,14 +320,11 @@ mod tests {
     }
 
     #[test]
-    fn only_this_machine_is_asked_without_tls() {
-        for (name, scheme) in [
-            ("127.0.0.1:5000/a", "http"),
-            ("localhost/a", "http"),
-            ("r.io/a", "https"),
-            ("10.0.0.1:80/a", "https"),
-        ] {
-            assert_eq!(ImageName::parse(name).url("manifests", "1").expect("an address").scheme(), scheme);
+    fn only_this_machine_may_speak_without_tls() {
+        for (name, is_here) in
+            [("127.0.0.1:5000/a", true), ("localhost/a", true), ("r.io/a", false), ("10.0.0.1:80/a", false)]
+        {
+            assert_eq!(ImageName::parse(name).is_here(), is_here, "{name}");
         }
     }
 

@@ -4,6 +4,7 @@
 #[path = "../../../azure-http/tests/service/support.rs"]
 mod support;
 
+mod image;
 mod registry;
 mod resources;
 

@@ -93,7 +93,7 @@ impl Subject {
             Self::Connection | Self::Dns => "a service is not reached from here, or not from the agent",
             Self::Clock => "services refuse tokens that seem to be too old or of the future",
             Self::Organization => "nothing can be asked of Azure DevOps, and no agent registered",
-            Self::Pool => "no agent can be registered in the pool",
+            Self::Pool => "no agent can be registered in the pool, or no job waits for one",
             Self::Queue => "the job that is to run on the agent is not started",
             Self::AgentPackage => "the container may start and find no agent to run",
             Self::Subscription => "nothing can be asked of Azure, and nothing created",

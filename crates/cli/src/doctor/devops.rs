@@ -13,6 +13,14 @@ pub(super) fn judge(settings: &DoctorSettings, facts: &Facts, notes: &mut Notes)
         Ok(name) => notes.ok(Subject::Organization, format!("{organization} knows you as {name}.")),
         Err(error) => notes.refused(Subject::Organization, "ask Azure DevOps who you are", error),
     }
+    if let Some(Ok(0)) = facts.agents {
+        notes.warn(
+            Subject::Pool,
+            format!("The agent pool `{}` has no agent at all.", settings.provision.pool),
+            "keep one agent registered in it, which may be offline: a pool without any refuses jobs before they wait \
+             (`ephemeral-agents sample pool create` makes one so).",
+        );
+    }
     judge_queue(settings, facts.queue.as_ref(), notes);
     judge_package(&facts.package, facts.download.as_ref(), notes);
 }

@@ -11,7 +11,7 @@ use futures_util::future::join_all;
 
 use super::needed::{Needed, needed};
 use crate::provision::preflight;
-use crate::services::{Answer, SubnetLookup};
+use crate::services::{Answer, Pools as _, Services as _, SubnetLookup};
 use crate::settings::environment::Environment;
 use crate::settings::{DoctorSettings, Identity, Os, ProvisionSettings, Registry, TakeDown};
 use crate::wiring::Surroundings;
@@ -33,6 +33,8 @@ pub(crate) struct Facts {
     pub(super) subscription: Answer<Option<SubscriptionInfo>>,
     pub(super) provider: Answer<Option<Provider>>,
     pub(super) rights: Vec<(Needed, Answer<Option<Permissions>>)>,
+    /// How many agents the pool has, where there is a pool.
+    pub(super) agents: Option<Answer<usize>>,
     /// The security group of the subnet, if it has one.
     pub(super) security_group: Option<Answer<Option<Found>>>,
     pub(super) image: Image,
@@ -129,7 +131,8 @@ pub(super) async fn gather(
         }
     }
     let (subscription, provider, rights, identities) = azure;
-    let security_group = security_group(surroundings, &cheap).await;
+    let (agents, security_group) =
+        tokio::join!(agents(surroundings, &cheap), security_group(surroundings, &cheap));
     Facts {
         cheap,
         proxy: proxy(environment),
@@ -142,6 +145,7 @@ pub(super) async fn gather(
         subscription,
         provider,
         rights,
+        agents,
         security_group,
         image,
         identities,
@@ -202,6 +206,11 @@ async fn identity(
         _ => None,
     };
     IdentityFacts { id, used_for, principal, scope, permissions }
+}
+
+async fn agents(surroundings: &Surroundings, cheap: &preflight::Facts) -> Option<Answer<usize>> {
+    let Ok(Some(pool)) = &cheap.pool else { return None };
+    Some(surroundings.services().pools().agents(pool.id).await.map(|agents| agents.len()))
 }
 
 async fn security_group(

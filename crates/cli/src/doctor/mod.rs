@@ -50,7 +50,7 @@ fn judge(settings: &DoctorSettings, facts: &Facts) -> Vec<Note> {
 }
 
 fn told(notes: &[Note], report: &Report) -> Result<(), Failure> {
-    let (text, json) = (words::text(notes), words::json(notes));
+    let (text, json) = (report.in_words(&words::text(notes)), words::json(notes));
     let failed = words::failed(notes);
     if failed.is_empty() {
         report.result(&text, &json);

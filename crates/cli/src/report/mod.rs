@@ -148,6 +148,11 @@ impl Report {
         }
     }
 
+    /// A text in the words of whoever reads it.
+    pub(crate) fn in_words(&self, text: &str) -> String {
+        (self.wording)(text)
+    }
+
     /// The result, for people or for programs, as was asked for.
     pub(crate) fn result(&self, text: &str, json: &Value) {
         match self.output {

@@ -2,8 +2,8 @@
 //!
 //! The task's script starts this program without further arguments. Inputs become the options that mean the same
 //! (`inputs`, `read`), service connections become credentials (`azure_connection`, `registry_connection`), and then
-//! `provision`, `deprovision` or `reap` runs as it does at a terminal. What is said is said in the task's words
-//! (`wording`).
+//! `provision`, `deprovision`, `reap` or `doctor` runs as it does at a terminal. What is said is said in the task's
+//! words (`wording`).
 
 mod azure_connection;
 mod contract;

@@ -66,7 +66,11 @@ pub(super) fn read(environment: &Environment) -> Result<Option<Task>, Failure> {
             typed.extend(names);
         }
         "reap" => typed.push("reap".to_owned()),
-        other => return Err(refused("command", format!("is {other:?}"), "choose create, remove or reap")),
+        "doctor" => typed.push("doctor".to_owned()),
+        other => {
+            let remedy = "choose create, remove, reap or doctor";
+            return Err(refused("command", format!("is {other:?}"), remedy));
+        }
     }
     let azure = azure(environment)?;
     let (registry, registry_password, exchange) = registry(environment)?;
@@ -121,6 +125,11 @@ fn given(
             Some(url) => of("System.CollectionUri", url.to_owned()),
             None => Ok(None),
         },
+        "project" | "pipeline-id" => {
+            let name = if option == "project" { "System.TeamProject" } else { "System.DefinitionId" };
+            let value = variable(environment, name).map(|value| vec![value.to_owned()]);
+            Ok(value.map(|value| (name.to_owned(), value)))
+        }
         "registry" | "registry-user" => match registry {
             Some((server, user)) => of(REGISTRY, if option == "registry" { server } else { user }.clone()),
             None => Ok(None),

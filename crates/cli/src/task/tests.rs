@@ -265,6 +265,22 @@ fn remove_takes_the_names_of_the_output() {
 }
 
 #[test]
+fn doctor_takes_what_create_takes_and_knows_its_pipeline() {
+    let environment = environment(&[
+        ("INPUT_COMMAND", "doctor"),
+        ("SYSTEM_TEAMPROJECT", "sample"),
+        ("SYSTEM_DEFINITIONID", "12"),
+    ]);
+    let task = task(&environment).expect("valid");
+    let Command::Doctor(arguments) = &task.arguments.command else { panic!("another command") };
+    let environment = environment.with_credentials(task.credentials.clone());
+    let settings = settings::doctor(&task.arguments.global, arguments, &environment);
+    let settings = settings.map_err(|failure| failure.message().to_string()).expect("valid");
+    assert_eq!((settings.project.as_deref(), settings.pipeline), (Some("sample"), Some(12)));
+    assert_eq!(settings.provision.pool, "private");
+}
+
+#[test]
 fn reap_takes_several_pools_and_resource_groups() {
     let environment = environment(&[
         ("INPUT_COMMAND", "reap"),

@@ -19,6 +19,9 @@ async fn the_pool() {
     is_ok(&doctor(&world), "agent-pool", "You may add agents to `sample-ephemeralpool`").await;
     says("pool-unknown", &doctor(&world).with("agent-pool", "nowhere")).await;
     says("pool-hosted", &doctor(&world).with("agent-pool", "Azure Pipelines")).await;
+    let agents = world.emulator().change(|state| std::mem::take(&mut state.devops.agents));
+    says("doctor-pool-empty", &doctor(&world)).await;
+    world.emulator().change(|state| state.devops.agents = agents);
     world.fault("devops.pool-role", "reader");
     says("pool-not-manageable", &doctor(&world)).await;
 }

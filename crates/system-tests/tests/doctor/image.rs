@@ -127,6 +127,33 @@ async fn a_registry_that_wants_a_password() {
     assert!(!printed.said().contains("pl4nted"), "{}", printed.said());
 }
 
+/// A registry of Azure lets whoever asks in with a token of Entra ID, where an identity is to pull.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_registry_of_azure_asked_as_oneself() {
+    if std::env::var_os("DOCKER_REGISTRY").is_none() {
+        return;
+    }
+    let world = World::start().await;
+    let made = world
+        .command(&["sample", "registry", "create"])
+        .without("resource-group")
+        .and("location", "westeurope")
+        .run()
+        .await;
+    assert_eq!(made.code, Some(0), "{}", made.said());
+    let (server, id) = world.emulator().read(|state| {
+        let registry = state.arm.registries.last().expect("the registry");
+        (registry.login_server.clone(), registry.id.clone())
+    });
+    let puller = world.identity("puller", &[]);
+    let looks = world.doctor().with("image", &format!("{server}/agent:1")).and("registry-identity", &puller);
+    says("doctor-identity-cannot-pull", &looks).await;
+    has_state(&looks, "image", "failed", "The registry has no image").await;
+    world.assign(&puller, "AcrPull", &id);
+    is_ok(&looks, "identity", "puller may pull the image.").await;
+    world.end().await;
+}
+
 #[tokio::test]
 async fn a_registry_that_is_not_reached_from_here() {
     let world = World::start().await;

@@ -3,6 +3,7 @@
 //! `EXTENSION` names the package; `cargo xtask test` makes it.
 
 mod connections;
+mod doctor;
 mod endings;
 mod reaping;
 mod refusals;
