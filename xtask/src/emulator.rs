@@ -44,12 +44,32 @@ impl Emulator {
         Self::start_with(binaries, data, engine, &[])
     }
 
+    /// One whose container groups are processes, and which knows another image besides: its name, and what it starts.
+    pub(crate) fn start_with_image(
+        binaries: &Binaries,
+        data: &Path,
+        (image, program): (&str, &Path),
+    ) -> Result<Self> {
+        let image = format!("{image}={}", program.display());
+        Self::launch(binaries, data, None, &[], &["--image", &image])
+    }
+
     /// The same, with the programs that stand behind registries and storage accounts, by their variables.
     pub(crate) fn start_with(
         binaries: &Binaries,
         data: &Path,
         engine: Option<&Engine>,
         behind: &[(&str, OsString)],
+    ) -> Result<Self> {
+        Self::launch(binaries, data, engine, behind, &[])
+    }
+
+    fn launch(
+        binaries: &Binaries,
+        data: &Path,
+        engine: Option<&Engine>,
+        behind: &[(&str, OsString)],
+        further: &[&str],
     ) -> Result<Self> {
         std::fs::create_dir_all(data)?;
         let mut command = Command::new(binaries.path("azure-emulator"));
@@ -63,6 +83,7 @@ impl Emulator {
             let image = format!("ephemeral-agents/demo={}", binaries.path("agent-supervisor").display());
             command.args(["--runtime", "process", "--image", &image]);
         }
+        command.args(further);
         let log = std::fs::File::create(data.join("emulator.log"))?;
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
         let output = child.stdout.take().context("the emulator's output")?;

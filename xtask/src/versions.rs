@@ -1,6 +1,6 @@
 //! Other people's programs that judge our work or stand beside it, in the versions that we have tried.
 
-/// A package of npm, or of PyPI, and its version.
+/// A package of npm, or of `PyPI`, and its version.
 pub(crate) type Pinned = (&'static str, &'static str);
 
 /// Packages extensions for Azure DevOps.

@@ -9,7 +9,7 @@ use crate::base_image;
 use crate::binaries::Binaries;
 use crate::engine::Engine;
 use crate::image::{self, Recipe};
-use crate::programs::output;
+use crate::programs::{output, root};
 use crate::versions::AZURE_CLI;
 
 /// What a layer is for, by words of the command that made it. A command without any of them made the base image.
@@ -49,6 +49,30 @@ pub(super) fn measure(shipped: &Binaries) -> Result<Vec<Sizes>> {
     ["basic", "azure"].into_iter().map(|target| of_target(&engine, &base, shipped, target)).collect()
 }
 
+/// Bytes of an image as it was in 2019 (`bench/baseline`), and of ours with just what an agent needs.
+pub(super) fn baseline(shipped: &Binaries, sizes: &[Sizes]) -> Result<(u64, u64)> {
+    let engine = Engine::find_or_start()?;
+    let base = base_image::find_or_make(&engine, None)?;
+    println!("Building the image of 2019");
+    let (tools, tag) = ("ephemeral-agents/bench:tools", "ephemeral-agents/bench:baseline");
+    let recipe = Recipe {
+        target: "azure-tools",
+        base: &base,
+        supervisor: &shipped.path("agent-supervisor"),
+        tag: tools,
+        build_arguments: &[format!("AZURE_CLI_VERSION={}", AZURE_CLI.1)],
+    };
+    image::build(&engine, &recipe)?;
+    let context = root().join("bench/baseline");
+    let tools_argument = format!("TOOLS={tools}");
+    let mut build = engine.docker(&["build", "--quiet", "--tag", tag, "--build-arg", &tools_argument]);
+    output(build.arg(context))?;
+    let bytes = output(&mut engine.docker(&["image", "inspect", "--format", "{{.Size}}", tag]))?;
+    output(&mut engine.docker(&["rmi", tag, tools]))?;
+    let ours = sizes.iter().filter(|sizes| sizes.target == "basic").flat_map(|sizes| &sizes.layers);
+    Ok((bytes.trim().parse()?, ours.map(|layer| layer.bytes).sum()))
+}
+
 fn of_target(engine: &Engine, base: &str, shipped: &Binaries, target: &'static str) -> Result<Sizes> {
     println!("Building the image {target}");
     let tag = format!("ephemeral-agents/bench:{target}");
@@ -86,7 +110,7 @@ fn layers(history: &str) -> Vec<Layer> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "images are far smaller than 2^53 bytes")]
-fn mebibytes(bytes: u64) -> f64 {
+pub(super) fn mebibytes(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 

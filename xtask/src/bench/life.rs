@@ -78,19 +78,7 @@ pub(super) fn rows(lives: &[Life]) -> Vec<Row> {
 }
 
 fn provision(emulator: &Emulator, shipped: &Binaries, image: &str) -> Result<(Usage, Value)> {
-    let ca = emulator.setting("EMULATOR_CA_FILE");
-    let child = Command::new(shipped.path("ephemeral-agents"))
-        .args(["provision", "--output", "json", "--take-down", "secrets", "--image", image])
-        .args(["--organization-url", emulator.setting("AZURE_DEVOPS_ORG_URL")])
-        .args(["--agent-pool", emulator.setting("AZURE_DEVOPS_POOL")])
-        .args(["--subscription", emulator.setting("AZURE_SUBSCRIPTION_ID")])
-        .args(["--resource-group", emulator.setting("AZURE_RESOURCE_GROUP")])
-        .args(["--location", emulator.setting("AZURE_LOCATION")])
-        .args(["--cloud", emulator.setting("EMULATOR_URL"), "--ca-file", ca, "--agent-ca-file", ca])
-        .envs(emulator.settings())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let child = command(emulator, shipped, image).spawn()?;
     let pid = child.id();
     let watcher = std::thread::spawn(move || sample::watch(pid));
     // Reads to the end first; the process stays a zombie until then, and the watcher knows a zombie.
@@ -103,7 +91,25 @@ fn provision(emulator: &Emulator, shipped: &Binaries, image: &str) -> Result<(Us
     Ok((usage, result))
 }
 
-fn run_job(emulator: &Emulator, name: &str) -> Result<()> {
+/// `provision`, for an agent whose container deletes itself.
+pub(super) fn command(emulator: &Emulator, shipped: &Binaries, image: &str) -> Command {
+    let ca = emulator.setting("EMULATOR_CA_FILE");
+    let mut command = Command::new(shipped.path("ephemeral-agents"));
+    command
+        .args(["provision", "--output", "json", "--take-down", "secrets", "--image", image])
+        .args(["--organization-url", emulator.setting("AZURE_DEVOPS_ORG_URL")])
+        .args(["--agent-pool", emulator.setting("AZURE_DEVOPS_POOL")])
+        .args(["--subscription", emulator.setting("AZURE_SUBSCRIPTION_ID")])
+        .args(["--resource-group", emulator.setting("AZURE_RESOURCE_GROUP")])
+        .args(["--location", emulator.setting("AZURE_LOCATION")])
+        .args(["--cloud", emulator.setting("EMULATOR_URL"), "--ca-file", ca, "--agent-ca-file", ca])
+        .envs(emulator.settings())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+pub(super) fn run_job(emulator: &Emulator, name: &str) -> Result<()> {
     let pipeline = json!({"yaml": JOB.replace("NAME", name)});
     let id = emulator.control("PUT", "pipelines/bench", Some(&pipeline))?["id"].clone();
     let project = emulator.setting("AZURE_DEVOPS_PROJECT");
@@ -125,7 +131,7 @@ fn run_job(emulator: &Emulator, name: &str) -> Result<()> {
     }
 }
 
-fn wait_for_end(emulator: &Emulator, name: &str) -> Result<BTreeMap<String, f64>> {
+pub(super) fn wait_for_end(emulator: &Emulator, name: &str) -> Result<BTreeMap<String, f64>> {
     for _ in 0..600 {
         let life = crate::demo::life_of(emulator, name)?;
         if life.contains_key("groupDeleted") {

@@ -3,6 +3,7 @@
 //! Counts and sizes mean the same on every machine. Times are medians of several lives on this one; they are shown
 //! with the machine's speed in mind, never asserted in a test.
 
+mod baseline;
 mod image;
 mod life;
 mod sample;
@@ -17,6 +18,8 @@ use crate::base_image;
 use crate::binaries::Binaries;
 use crate::emulator::Emulator;
 use crate::programs::{root, target};
+use crate::versions::AZURE_CLI;
+use baseline::{Ground, Way};
 
 /// How to measure.
 #[derive(clap::Args)]
@@ -54,17 +57,39 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     }
     let starts = task::measure(&emulator, &shipped, base_image::AGENT_IMAGE, options.lives.max(1))?;
     let images = image::measure(&shipped)?;
+    drop(emulator);
+    let compared = compared(options, (&built, &shipped), &images)?;
     let mut rows = sizes(&shipped)?;
     rows.extend(image::rows(&images));
     rows.extend(life::rows(&lives));
     rows.push(task::row(&starts));
     let (table, layers) = (table(&rows), image::table(&images));
-    println!("\n{table}\n{layers}");
+    println!("\n{table}\n{compared}\n{layers}");
     if options.write {
-        std::fs::write(root().join("docs/benchmarks.md"), page(&table, &layers, lives.len()))?;
+        let page = page(&table, &compared, &layers, lives.len());
+        std::fs::write(root().join("docs/benchmarks.md"), page)?;
     }
     let over: Vec<_> = rows.iter().filter(|row| row.measured > row.promised).map(|row| row.what).collect();
     if over.is_empty() { Ok(()) } else { bail!("over what is promised: {}", over.join("; ")) }
+}
+
+/// Lives both ways on one emulator, by turns.
+fn compared(
+    options: &Options,
+    (built, shipped): (&Binaries, &Binaries),
+    images: &[image::Sizes],
+) -> Result<String> {
+    let data = target().join("bench/baseline");
+    let programs = Programs { built, shipped }.into_folder(&data)?;
+    let ground = Ground::new(&programs, Binaries::in_folder(data.join("programs")), &data)?;
+    let (mut before, mut ours) = (Vec::new(), Vec::new());
+    for number in 1..=options.lives.max(1) {
+        println!("Both ways, {number} of {}", options.lives.max(1));
+        before.push(ground.live(Way::Baseline)?);
+        ours.push(ground.live(Way::Ours)?);
+    }
+    drop(ground);
+    Ok(baseline::table(&before, &ours, image::baseline(shipped, images)?))
 }
 
 /// The emulator as tests have it, beside the programs as they are shipped.
@@ -112,7 +137,7 @@ fn table(rows: &[Row]) -> String {
     table
 }
 
-fn page(table: &str, layers: &str, lives: usize) -> String {
+fn page(table: &str, compared: &str, layers: &str, lives: usize) -> String {
     format!(
         "# Benchmarks\n\n\
          Made by `cargo xtask bench --write`: {lives} lives on the emulator's process runtime, medians. The programs are \
@@ -120,7 +145,12 @@ fn page(table: &str, layers: &str, lives: usize) -> String {
          same everywhere; times are those of one machine with two cores.\n\n{table}\n\
          *Above the agent's own time*: from the start of the container to the start of the agent's process; what the \
          agent then needs is the agent's. *Processor time* is user and system time of the whole process.\n\n\
-         ## The images\nUncompressed, as the engine counts them; steps that add nothing are left out.\n\n{layers}"
+         ## Compared with the way of 2019\n\
+         `bench/baseline` does in our own words what *azure-pipelines-ephemeral-agents* did, with the real Azure CLI {}: \
+         both ways by turns, on one emulator, whose registry and platform take no time. What Azure takes to pull an image \
+         and to start a container comes on top of both, and grows with the image.\n\n{compared}\n\
+         ## The images\nUncompressed, as the engine counts them; steps that add nothing are left out.\n\n{layers}",
+        AZURE_CLI.1
     )
 }
 

@@ -1,5 +1,6 @@
 //! What a process uses, read from `/proc` while it lives.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -25,6 +26,45 @@ pub(super) fn watch(pid: u32) -> Usage {
     usage
 }
 
+/// Watches a process and all that it starts, but for programs whose names begin so and what they start, until it is
+/// gone. Memory is what all of them hold at one moment. What lives for less than a pace may be missed.
+pub(super) fn watch_tree(root: u32, without: Option<&str>) -> Usage {
+    let mut processor: BTreeMap<u32, f64> = BTreeMap::new();
+    let mut most = 0.0;
+    while look(root).is_some() {
+        let mut held = 0.0;
+        for pid in tree(root, without) {
+            let Some(now) = look(pid) else { continue };
+            processor.insert(pid, now.processor_seconds);
+            held += held_now(pid).unwrap_or_default();
+        }
+        most = f64::max(most, held);
+        pause(Duration::from_millis(5));
+    }
+    Usage { memory_mib: most, processor_seconds: processor.values().sum() }
+}
+
+/// A process and all that it started, as far as they live.
+fn tree(root: u32, without: Option<&str>) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let all: Vec<(u32, Stat)> = pids.filter_map(|pid| Some((pid, parse_stat(pid)?))).collect();
+    let mut tree = vec![root];
+    let mut next = 0;
+    while let Some(&parent) = tree.get(next) {
+        let children = all.iter().filter(|(_, stat)| stat.parent == parent);
+        let wanted = children.filter(|(_, stat)| without.is_none_or(|name| !stat.name.starts_with(name)));
+        tree.extend(wanted.map(|(pid, _)| *pid));
+        next += 1;
+    }
+    tree
+}
+
+/// Memory that a process holds at this moment, in MiB.
+fn held_now(pid: u32) -> Option<f64> {
+    mebibytes_of(&std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?, "VmRSS:")
+}
+
 fn look(pid: u32) -> Option<Usage> {
     let folder = Path::new("/proc").join(pid.to_string());
     let status = std::fs::read_to_string(folder.join("status")).ok()?;
@@ -36,12 +76,19 @@ fn look(pid: u32) -> Option<Usage> {
         let times = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
         nanoseconds += times.split(' ').next().and_then(|time| time.parse::<f64>().ok()).unwrap_or_default();
     }
-    Some(Usage { memory_mib: most_memory(&status)?, processor_seconds: nanoseconds / 1e9 })
+    Some(Usage { memory_mib: mebibytes_of(&status, "VmHWM:")?, processor_seconds: nanoseconds / 1e9 })
 }
 
-fn most_memory(status: &str) -> Option<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+fn mebibytes_of(status: &str, key: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     line.trim().strip_suffix(" kB")?.parse::<f64>().ok().map(|kibibytes| kibibytes / 1024.0)
+}
+
+/// Every child of a process.
+pub(super) fn children_of(parent: u32) -> Vec<u32> {
+    let mut children = tree(parent, None);
+    children.retain(|pid| parse_stat(*pid).is_some_and(|stat| stat.parent == parent));
+    children
 }
 
 /// Children of `parent` whose program is called `program`.
@@ -80,7 +127,7 @@ fn parse_stat(pid: u32) -> Option<Stat> {
 
 #[cfg(test)]
 mod tests {
-    use super::{children, look, start_seconds};
+    use super::{children, look, start_seconds, tree, watch_tree};
 
     #[test]
     fn this_process_can_be_looked_at() {
@@ -89,6 +136,25 @@ mod tests {
         assert!(usage.memory_mib > 0.5 && usage.processor_seconds > 0.0, "{usage:?}");
         assert!(start_seconds(me).expect("we live") > 0.0);
         assert!(look(u32::MAX).is_none());
+    }
+
+    #[test]
+    fn a_tree_is_watched_to_its_end() {
+        let script = "cat & (exec -a Agent.Test cat) & wait";
+        let mut root = std::process::Command::new("bash");
+        let mut root = root.args(["-c", script]).stdin(std::process::Stdio::piped()).spawn().expect("bash");
+        let id = root.id();
+        let watcher = std::thread::spawn(move || watch_tree(id, None));
+        let grown = |count: usize| {
+            while tree(id, None).len() < count {
+                std::thread::yield_now();
+            }
+        };
+        grown(2);
+        drop(root.stdin.take());
+        root.wait().expect("bash ends");
+        let usage = watcher.join().expect("watched");
+        assert!(usage.memory_mib > 1.0 && usage.processor_seconds > 0.0, "{usage:?}");
     }
 
     #[test]
