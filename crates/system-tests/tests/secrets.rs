@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use system_tests::{AGENT_IMAGE, Invocation, World};
 
 use nix::sys::signal::Signal;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const REGISTRY_PASSWORD: &str = "planted-registry-password";
 const WORKSPACE_KEY: &str = "planted-workspace-key";
@@ -39,8 +40,11 @@ impl Planted {
     }
 
     fn provision(&self) -> Invocation {
-        self.world
-            .provision()
+        Self::loud(self.world.provision())
+    }
+
+    fn loud(command: Invocation) -> Invocation {
+        command
             .and("verbose", "")
             .and("verbose", "")
             .and("registry-user", "puller")
@@ -105,6 +109,51 @@ async fn whatever_fails_no_secret_is_printed() {
     }
     assert!(loud >= failures().len() - 2, "nearly all of these are failures: {loud}");
     planted.world.nothing_left().await;
+}
+
+/// A registry that says back in its refusal all that it was told; gives its host and port.
+async fn indiscreet_registry() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut told = [0; 4096];
+            let length = stream.read(&mut told).await.unwrap_or_default();
+            let told: Vec<_> = String::from_utf8_lossy(&told[..length]).lines().map(str::to_owned).collect();
+            let body = json!({"errors": [{"code": "DENIED", "message": told.join(" ")}]}).to_string();
+            let head =
+                "HTTP/1.1 401 Unauthorized\r\nwww-authenticate: Basic realm=\"r\"\r\nconnection: close";
+            let answer = format!(
+                "{head}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn doctor_prints_none_although_a_registry_says_it_back() {
+    let mut planted = Planted::start().await;
+    planted.secrets.push(base64(format!("puller:{REGISTRY_PASSWORD}").as_bytes()));
+    let registry = indiscreet_registry().await;
+    let doctor = Planted::loud(planted.world.doctor())
+        .without("timeout-agent-online")
+        .with("image", &format!("{registry}/agent:1"));
+    for output in ["text", "json"] {
+        let printed = doctor.clone().and("output", output).run().await;
+        assert_eq!(printed.code, Some(1), "{}", printed.said());
+        assert!(printed.said().contains("GET /v2/agent/manifests/1"), "it said so: {}", printed.said());
+        planted.assert_hidden(&printed.said(), "what doctor printed");
+    }
+    // Those that only look.
+    for (knob, value) in failures().into_iter().take(2) {
+        planted.world.fault(knob, value.clone());
+        let printed = doctor.run().await;
+        planted.world.mend(knob);
+        planted.assert_hidden(&printed.said(), &format!("what doctor printed with {knob} at {value}"));
+    }
 }
 
 #[tokio::test]

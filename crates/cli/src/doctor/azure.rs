@@ -122,23 +122,19 @@ fn judge_way_out(settings: &ProvisionSettings, facts: &Facts, notes: &mut Notes)
         );
         return;
     }
-    let has_gateway = match &facts.cheap.subnet {
-        Some(Ok(SubnetLookup::Found(subnet))) => subnet.has_way_out,
-        _ => {
-            notes.skip(Subject::WayOut, "The subnet was not seen.");
-            return;
-        }
+    let Some(Ok(SubnetLookup::Found(subnet))) = &facts.cheap.subnet else {
+        notes.skip(Subject::WayOut, "The subnet was not seen.");
+        return;
     };
     let open = match &facts.security_group {
-        None => true,
+        None | Some(Ok(None)) => true,
         Some(Ok(Some(group))) => judge_rules(settings, group, notes),
-        Some(Ok(None)) => true,
         Some(Err(error)) => {
             notes.unclear(Subject::WayOut, "look at the rules of the subnet's security group", error);
             false
         }
     };
-    if open && has_gateway {
+    if open && subnet.has_way_out {
         notes.ok(Subject::WayOut, "The subnet has a way out, and its rules let the agent through.");
     }
 }

@@ -70,7 +70,7 @@ fn judge_clock(ahead: Option<i64>, notes: &mut Notes) {
     };
     let what = match ahead {
         -2..=2 => "This machine's clock goes with the services'.".to_owned(),
-        ..0 => format!("This machine's clock is {} s behind the services'.", -ahead),
+        ..-2 => format!("This machine's clock is {} s behind the services'.", -ahead),
         _ => format!("This machine's clock is {ahead} s ahead of the services'."),
     };
     let remedy = "set the clock, or let NTP do it.";

@@ -166,7 +166,7 @@ fn judge_namesakes(namesakes: &Namesakes, notes: &mut Notes) {
     match &namesakes.agent {
         Ok(None) => {}
         Ok(Some(_)) => {
-            notes.fail(Subject::Name, format!("An agent named {name} exists in the pool."), remedy)
+            notes.fail(Subject::Name, format!("An agent named {name} exists in the pool."), remedy);
         }
         Err(error) => notes.refused(Subject::Name, "look for an agent of that name", error),
     }
