@@ -232,7 +232,12 @@ fn filtered(call: &Call, member: &str) -> Option<String> {
 }
 
 pub(super) fn compared<'a>(filter: &'a str, member: &str) -> Option<&'a str> {
-    let start = filter.to_ascii_lowercase().find(&format!("{} eq '", member.to_ascii_lowercase()))?;
+    let lower = filter.to_ascii_lowercase();
+    // `name` is not meant by `tagName`.
+    let begins_word =
+        |start: &usize| !lower[..*start].ends_with(|before: char| before.is_ascii_alphanumeric());
+    let wanted = format!("{} eq '", member.to_ascii_lowercase());
+    let start = lower.match_indices(&wanted).map(|(start, _)| start).find(begins_word)?;
     filter[start..].split('\'').nth(1)
 }
 
@@ -283,5 +288,7 @@ mod tests {
         assert_eq!(compared("roleName eq 'Azure Thing'", "roleName"), Some("Azure Thing"));
         assert_eq!(compared("atScope() and principalId eq 'x'", "principalid"), Some("x"));
         assert_eq!(compared("atScope()", "principalId"), None);
+        assert_eq!(compared("tagName eq 'a' and name eq 'b'", "name"), Some("b"));
+        assert_eq!(compared("tagName eq 'a'", "name"), None);
     }
 }
