@@ -92,13 +92,16 @@ pub(super) fn missing(call: &Call, kind: &str) -> Refusal {
     Refusal::not_found(&format!("{kind}/{}", call.param("name")), call.param("group"))
 }
 
-/// Those of a kind that a list is about.
-pub(super) fn listed(state: &State, call: &Call, kind: &str) -> Vec<Value> {
+/// How a resource of some kind is shown.
+pub(super) type Show = fn(&State, &Resource) -> Value;
+
+/// Those of a kind that a list is about: each as it is shown by itself.
+pub(super) fn listed(state: &State, call: &Call, kind: &str, show: Show) -> Vec<Value> {
     let within = pages::within(call);
     let resources = state.arm.resources.iter().filter(|(key, _)| key.starts_with(&within));
     resources
         .filter(|(_, resource)| resource.kind == kind)
-        .map(|(_, resource)| resource.show(state))
+        .map(|(_, resource)| show(state, resource))
         .collect()
 }
 

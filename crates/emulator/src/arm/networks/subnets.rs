@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::virtual_networks::{find, space};
 use super::{
-    DELEGATE, NAMESPACE, Subnet, VirtualNetwork, invalid_prefix, links, nat_gateways, refuse_busy,
+    DELEGATE, NAMESPACE, Subnet, VirtualNetwork, etag, invalid_prefix, links, nat_gateways, refuse_busy,
     require_reference, security_groups,
 };
 use crate::State;
@@ -65,7 +65,14 @@ pub(super) fn show(state: &State, network: &VirtualNetwork, subnet: &Subnet) -> 
     if links::is_held(state, network, subnet) {
         properties["serviceAssociationLinks"] = json!([links::show(network, subnet)]);
     }
-    json!({"id": id, "name": subnet.name, "type": "Microsoft.Network/virtualNetworks/subnets", "properties": properties})
+    let etag = etag(&properties);
+    for delegation in properties["delegations"].as_array_mut().into_iter().flatten() {
+        delegation["etag"] = Value::from(etag.as_str());
+    }
+    json!({
+        "id": id, "name": subnet.name, "type": "Microsoft.Network/virtualNetworks/subnets", "etag": etag,
+        "properties": properties,
+    })
 }
 
 /// A subnet out of a body, which is a subnet's own or part of its network's.
