@@ -47,6 +47,30 @@ async fn identities_and_roles() {
     world.end().await;
 }
 
+#[tokio::test]
+async fn networks() {
+    let Some(az) = program("AZURE_CLI") else { return };
+    let world = World::start().await;
+    judge(&world, &az, "azure_cli_networks.py").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn registries() {
+    let (Some(az), Some(_)) = (program("AZURE_CLI"), program("DOCKER_REGISTRY")) else { return };
+    let world = World::start().await;
+    judge(&world, &az, "azure_cli_registries.py").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn storage_accounts() {
+    let (Some(az), Some(_)) = (program("AZURE_CLI"), program("AZURITE")) else { return };
+    let world = World::start().await;
+    judge(&world, &az, "azure_cli_storage.py").await;
+    world.end().await;
+}
+
 /// `az` itself, at its start and with each credential that a service principal can have.
 #[tokio::test]
 async fn signing_in() {
