@@ -289,3 +289,21 @@ async fn a_list_shows_a_resource_as_it_shows_itself_with_its_tag_and_guid() {
         shown["properties"]["resourceGuid"]
     );
 }
+
+#[tokio::test]
+async fn a_delegation_keeps_the_name_that_its_maker_gave_it() {
+    let azure = Azure::start(options()).await;
+    let net = path(&azure, "virtualNetworks", "net");
+    let delegation = json!({"name": "containers", "properties": {"serviceName": DELEGATE}});
+    let subnet = json!({
+        "name": "a", "properties": {"addressPrefix": "10.20.0.0/24", "delegations": [delegation]},
+    });
+    made(&azure, &net, &network(&["10.20.0.0/16"], &json!([subnet]))).await;
+    let shown = azure.get(&format!("{net}/subnets/a")).await.body;
+    let shown = &shown["properties"]["delegations"][0];
+    assert_eq!(
+        (&shown["name"], &shown["properties"]["serviceName"]),
+        (&json!("containers"), &json!(DELEGATE))
+    );
+    assert!(shown["id"].as_str().unwrap().ends_with("/subnets/a/delegations/containers"), "{shown}");
+}

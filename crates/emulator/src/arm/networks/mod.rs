@@ -64,7 +64,7 @@ pub struct Subnet {
     /// Its address range.
     pub address_prefix: String,
     /// The services it is delegated to.
-    pub delegations: Vec<String>,
+    pub delegations: Vec<Delegation>,
     /// Id of the NAT gateway by which it may call out.
     #[serde(default)]
     pub nat_gateway: Option<String>,
@@ -80,6 +80,29 @@ pub struct Subnet {
     /// Until when the link of container groups that are gone holds it.
     #[serde(default)]
     pub leftover_link: Option<Timestamp>,
+}
+
+/// A service that a subnet is kept for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delegation {
+    /// What its maker calls it.
+    pub name: String,
+    /// Which service.
+    pub service: String,
+}
+
+impl From<&str> for Delegation {
+    /// The only one of a subnet, called as the Azure CLI calls it.
+    fn from(service: &str) -> Self {
+        Self { name: "0".to_owned(), service: service.to_owned() }
+    }
+}
+
+impl Subnet {
+    /// Whether it is kept for a service.
+    pub(super) fn is_delegated_to(&self, service: &str) -> bool {
+        self.delegations.iter().any(|delegation| delegation.service.eq_ignore_ascii_case(service))
+    }
 }
 
 impl VirtualNetwork {
@@ -104,7 +127,7 @@ impl VirtualNetwork {
             subnets: vec![Subnet {
                 name: "azure-devops-agents".to_owned(),
                 address_prefix: "10.10.254.0/23".to_owned(),
-                delegations: vec![DELEGATE.to_owned()],
+                delegations: vec![DELEGATE.into()],
                 ..Subnet::default()
             }],
         }

@@ -10,6 +10,7 @@ mod assignments;
 mod definitions;
 mod permissions;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ pub struct RoleDefinition {
 }
 
 /// A role that a principal has over a scope.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RoleAssignment {
     /// Its id: a guid.
     pub name: String,
@@ -52,6 +53,12 @@ pub struct RoleAssignment {
     pub role: String,
     /// Object id of the principal.
     pub principal: Uuid,
+    /// When it was made; for what was there from the start, the beginning of time.
+    #[serde(default)]
+    pub created: Timestamp,
+    /// Object id of its maker.
+    #[serde(default)]
+    pub created_by: Uuid,
 }
 
 /// Roles that every tenant has: id, name, actions, actions taken out.
