@@ -7,10 +7,8 @@ use std::path::{Path, PathBuf};
 
 use system_tests::{Invocation, World};
 
+use crate::HELLO;
 use crate::support::{program, script, succeed};
-
-/// An image that says something of its variables, and stays.
-const HELLO: (&str, &str) = ("hello", "echo \"$GREETING, ${#TOKEN} letters\"\nexec sleep 600");
 
 /// A command line of the CLI, which keeps what it knows in the world's folder and tells nobody of it.
 fn command(world: &World, program: &Path, words: &[&str]) -> Invocation {

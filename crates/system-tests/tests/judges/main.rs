@@ -7,3 +7,6 @@
 mod azure_cli;
 mod sdk_python;
 mod support;
+
+/// An image that says something of its variables, and stays.
+const HELLO: (&str, &str) = ("hello", "echo \"$GREETING, ${#TOKEN} letters\"\nexec sleep 600");

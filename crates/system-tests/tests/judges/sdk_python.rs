@@ -1,13 +1,44 @@
-//! Azure's SDKs for Python.
+//! Azure's SDKs for Python: one script, and with it one process, for each subject.
 
 use system_tests::World;
 
+use crate::HELLO;
 use crate::support::{judge, program};
+
+/// Runs a script in this world, with an app's certificate in its folder. A page of a list holds one resource, so that
+/// whatever lists two has to turn pages.
+async fn judges(world: World, name: &str) {
+    let Some(python) = program("SDK_PYTHON") else { return };
+    world.fault("arm.page-size", 1);
+    std::fs::write(world.folder().join("app.pem"), world.certificate()).expect("a file");
+    let printed = judge(&world, &python, name).await;
+    assert_eq!(printed.talk, [""; 0], "warnings: {}", printed.said());
+    world.end().await;
+}
 
 #[tokio::test]
 async fn resource_groups() {
-    let Some(python) = program("SDK_PYTHON") else { return };
-    let world = World::start().await;
-    judge(&world, &python, "azure_groups.py").await;
-    world.end().await;
+    judges(World::start().await, "azure_sdk_groups.py").await;
+}
+
+#[tokio::test]
+async fn container_groups() {
+    judges(World::start_with(&[HELLO]).await, "azure_sdk_containers.py").await;
+}
+
+#[tokio::test]
+async fn networks() {
+    judges(World::start().await, "azure_sdk_networks.py").await;
+}
+
+#[tokio::test]
+async fn registries_and_storage_accounts() {
+    if program("DOCKER_REGISTRY").is_some() && program("AZURITE").is_some() {
+        judges(World::start().await, "azure_sdk_stores.py").await;
+    }
+}
+
+#[tokio::test]
+async fn identities_and_roles() {
+    judges(World::start().await, "azure_sdk_identities.py").await;
 }
