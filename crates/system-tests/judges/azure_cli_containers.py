@@ -24,6 +24,7 @@ has(az("group update", "--name", "agents", "--set", "tags.cost=1"), tags={"team"
 refused("ResourceGroupNotFound", "group show", "--name", "nowhere")
 
 in_group = ("--resource-group", "agents")
+assert LOCATION in names(az("account list-locations"))
 az("network vnet create", *in_group, "--name", "corp", "--location", LOCATION, "--address-prefixes", "10.10.0.0/16")
 subnet = az(
     *("network vnet subnet create", *in_group, "--vnet-name", "corp", "--name", "agents"),
@@ -97,8 +98,25 @@ refused("InvalidResourceRequests", "container create", *too_large)
 elsewhere = (*in_group, "--name", "agent-3", "--location", "atlantis", *plain, "--cpu", "1")
 refused("LocationNotAvailableForResourceType", "container create", *elsewhere)
 
+# What a lock keeps.
+lock = ("--name", "keep", *in_group)
+made = az("lock create", *lock, "--lock-type", "CanNotDelete", "--notes", "Ask first.")
+has(made, level="CanNotDelete", notes="Ask first.", id=f"{group_id}/providers/Microsoft.Authorization/locks/keep")
+assert az("lock show", *lock) == made
+assert az("lock list", *in_group) == [made]
+refused("ScopeLocked", "container delete", *in_group, "--name", "agent-2", "--yes")
+az("lock delete", *lock)
+
 az("container delete", *in_group, "--name", "agent-2", "--yes")
 refused("ResourceNotFound", "container show", *in_group, "--name", "agent-2")
 assert az("container delete", *in_group, "--name", "agent-2", "--yes") is None
+# The last group that leaves a subnet can leave its link there: the known way to be rid of it.
+az("container delete", *in_group, "--name", "agent-1", "--yes")
+subnet_delete = ("network vnet subnet delete", *in_group, "--vnet-name", "corp", "--name", "agents")
+refused("InUseSubnetCannotBeDeleted", *subnet_delete)
+link = f"{subnet['id']}/providers/Microsoft.ContainerInstance/serviceAssociationLinks/default"
+az("resource delete", "--ids", link, "--api-version", "2018-10-01")
+az(*subnet_delete)
+
 az("group delete", "--name", "agents", "--yes")
 assert az("group exists", "--name", "agents") is False

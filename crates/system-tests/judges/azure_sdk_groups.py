@@ -29,6 +29,8 @@ equal(names(resources.resources.list(filter="resourceType eq 'Microsoft.Network/
 provider = resources.providers.get("Microsoft.ContainerInstance")
 equal((provider.namespace, provider.registration_state), ("Microsoft.ContainerInstance", "Registered"))
 assert "containerGroups" in [kind.resource_type for kind in provider.resource_types]
+assert "Microsoft.Storage" in [found.namespace for found in resources.providers.list()]
+equal(resources.providers.unregister("Microsoft.Network").registration_state, "NotRegistered")
 equal(resources.providers.register("Microsoft.Network").registration_state, "Registered")
 refused(404, "InvalidResourceNamespace", resources.providers.get, "Microsoft.Nothing", error=ResourceNotFoundError)
 

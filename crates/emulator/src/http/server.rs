@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use super::routers::Routers;
 use super::{Query, Reply, Request, Router, Service};
 use crate::Emulator;
 
@@ -35,39 +36,10 @@ impl Door {
     }
 }
 
-/// The routes of every service.
-pub(crate) struct Routers {
-    entra: Router,
-    arm: Router,
-    devops: Router,
-    control: Router,
-}
-
-impl Routers {
-    fn new() -> Self {
-        let mut routers = Self {
-            entra: Router::default(),
-            arm: Router::default(),
-            devops: Router::default(),
-            control: Router::default(),
-        };
-        crate::entra::routes(&mut routers.entra);
-        crate::entra::control_routes(&mut routers.control);
-        crate::arm::routes(&mut routers.arm);
-        crate::devops::routes(&mut routers.devops);
-        crate::pipelines::routes(&mut routers.devops);
-        crate::devops::control_routes(&mut routers.control);
-        crate::arm::control_routes(&mut routers.control);
-        crate::pipelines::control_routes(&mut routers.control);
-        crate::control::routes(&mut routers.control);
-        routers
-    }
-}
-
 /// Takes connections until the emulator goes.
 pub(crate) async fn serve(emulator: Arc<Emulator>, listener: TcpListener, tls: Arc<rustls::ServerConfig>) {
     let acceptor = TlsAcceptor::from(tls);
-    let door = Arc::new(Door::Services(Box::new(Routers::new())));
+    let door = Arc::new(Door::Services(Box::default()));
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -81,9 +53,7 @@ pub(crate) async fn serve(emulator: Arc<Emulator>, listener: TcpListener, tls: A
 
 /// Takes connections to the managed identity endpoint until the emulator goes.
 pub(crate) async fn serve_identity(emulator: Arc<Emulator>, listener: TcpListener) {
-    let mut router = Router::default();
-    crate::entra::identity_routes(&mut router);
-    let door = Arc::new(Door::Identity(router));
+    let door = Arc::new(Door::Identity(Routers::default().identity));
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {

@@ -21,9 +21,11 @@ fn python(az: &Path) -> PathBuf {
     az.with_file_name("python")
 }
 
-/// Runs a script with the interpreter of `az`.
-async fn judge(world: &World, az: &Path, name: &str) {
-    succeed(&command(world, &python(az), &[&script(name)])).await;
+/// Lets the CLI judge what a script is about: it runs with the interpreter of `az`.
+async fn judges(world: World, az: &Path, subject: &str) {
+    succeed(&command(&world, &python(az), &[&script(&format!("azure_cli_{subject}.py"))])).await;
+    world.was_judged_by(&format!("az: {subject}"));
+    world.end().await;
 }
 
 #[tokio::test]
@@ -32,8 +34,8 @@ async fn container_groups() {
     let world = World::start_with(&[HELLO]).await;
     // So that what is listed takes more than one page.
     world.fault("arm.page-size", 1);
-    judge(&world, &az, "azure_cli_containers.py").await;
-    world.end().await;
+    world.fault("arm.leftover-association-link", true);
+    judges(world, &az, "containers").await;
 }
 
 #[tokio::test]
@@ -41,32 +43,28 @@ async fn identities_and_roles() {
     let Some(az) = program("AZURE_CLI") else { return };
     let inside = format!("exec '{}' '{}'", python(&az).display(), script("azure_cli_inside.py"));
     let world = World::start_with(&[("azure-cli", &inside)]).await;
-    judge(&world, &az, "azure_cli_identities.py").await;
-    world.end().await;
+    judges(world, &az, "identities").await;
 }
 
 #[tokio::test]
 async fn networks() {
     let Some(az) = program("AZURE_CLI") else { return };
     let world = World::start().await;
-    judge(&world, &az, "azure_cli_networks.py").await;
-    world.end().await;
+    judges(world, &az, "networks").await;
 }
 
 #[tokio::test]
 async fn registries() {
     let (Some(az), Some(_)) = (program("AZURE_CLI"), program("DOCKER_REGISTRY")) else { return };
     let world = World::start().await;
-    judge(&world, &az, "azure_cli_registries.py").await;
-    world.end().await;
+    judges(world, &az, "registries").await;
 }
 
 #[tokio::test]
 async fn storage_accounts() {
     let (Some(az), Some(_)) = (program("AZURE_CLI"), program("AZURITE")) else { return };
     let world = World::start().await;
-    judge(&world, &az, "azure_cli_storage.py").await;
-    world.end().await;
+    judges(world, &az, "storage").await;
 }
 
 /// `az` itself, at its start and with each credential that a service principal can have.
@@ -106,5 +104,6 @@ async fn signing_in() {
     let refused = command(&world, &az, &wrong).run().await;
     assert_eq!(refused.code, Some(1), "{}", refused.said());
     assert!(refused.said().contains("AADSTS7000215"), "{}", refused.said());
+    world.was_judged_by("az: sign-in");
     world.end().await;
 }

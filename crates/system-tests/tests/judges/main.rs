@@ -5,6 +5,7 @@
 //! emulator is listed in `docs/fidelity.md`.
 
 mod azure_cli;
+mod fidelity;
 mod sdk_python;
 mod support;
 
