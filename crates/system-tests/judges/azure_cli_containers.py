@@ -90,6 +90,23 @@ az("container start", *in_group, "--name", "agent-1")
 has(az("container show", *in_group, "--name", "agent-1")["instanceView"], state="Running")
 az("container restart", *in_group, "--name", "agent-1")
 
+# With a public address and a name; and from a file, as what was exported is.
+made = az(
+    *("container create", *in_group, "--name", "agent-4", "--image", "hello", "--os-type", "Linux"),
+    *("--cpu", "1", "--memory", "1", "--ip-address", "Public", "--dns-name-label", "judged", "--ports", "80", "443"),
+)
+has(made, location=LOCATION, restartPolicy="Always")
+has(made["ipAddress"], type="Public", fqdn=f"judged.{LOCATION}.azurecontainer.io", dnsNameLabel="judged")
+assert made["ipAddress"]["ip"] and [port["port"] for port in made["ipAddress"]["ports"]] == [80, 443]
+exported = os.path.join(os.environ["HOME"], "agent.yaml")
+az("container export", *in_group, "--name", "agent-4", "--file", exported)
+az("container delete", *in_group, "--name", "agent-4", "--yes")
+again = az("container create", *in_group, "--file", exported)
+has(again, id=made["id"], name="agent-4")
+has(again["properties"], restartPolicy="Always", provisioningState="Succeeded")
+has(again["properties"]["ipAddress"], fqdn=f"judged.{LOCATION}.azurecontainer.io")
+az("container delete", *in_group, "--name", "agent-4", "--yes")
+
 refused("ResourceNotFound", "container show", *in_group, "--name", "nobody")
 refused("ResourceNotFound", "container logs", *in_group, "--name", "nobody")
 plain = ("--image", "hello", "--os-type", "Linux", "--memory", "1", "--restart-policy", "Never")

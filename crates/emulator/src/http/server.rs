@@ -14,7 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::routers::Routers;
 use super::{Query, Reply, Request, Router, Service};
-use crate::Emulator;
+use crate::{Emulator, State};
 
 /// Largest request body: pages of job logs are the largest that clients send.
 const LARGEST_BODY: usize = 64 << 20;
@@ -133,6 +133,9 @@ async fn answer(
     {
         return Err(NotHeard::NoWay);
     }
+    if emulator.read(|state| service_of(state, &request.path)) == Service::Arm {
+        request.path = single_slashes(&request.path);
+    }
     let (method, path) = (request.method.clone(), request.path.clone());
     // What only looks at the state sees the present too.
     emulator.change(|_| ());
@@ -149,9 +152,24 @@ async fn answer(
     if lose || reply.closes_connection { Err(NotHeard::LostReply) } else { Ok(response(reply)) }
 }
 
+fn service_of(state: &State, path: &str) -> Service {
+    Service::of(path, |name| state.devops.is_organization(name))
+}
+
+/// Resource Manager takes several slashes for one: the Azure CLI puts two in the path of a container group that comes
+/// from a file.
+fn single_slashes(path: &str) -> String {
+    let mut single = String::with_capacity(path.len());
+    for letter in path.chars() {
+        if letter != '/' || !single.ends_with('/') {
+            single.push(letter);
+        }
+    }
+    single
+}
+
 async fn route(emulator: &Arc<Emulator>, door: &Door, mut request: Request) -> Reply {
-    let service =
-        emulator.read(|state| Service::of(&request.path, |name| state.devops.is_organization(name)));
+    let service = emulator.read(|state| service_of(state, &request.path));
     let (service, router) = match (door, service) {
         (Door::Identity(router), _) => (Service::Entra, router),
         (Door::Services(routers), Service::Entra) => (service, &routers.entra),
