@@ -9,7 +9,8 @@ def ended(shown):
     return shown if shown["instanceView"]["state"] in ("Succeeded", "Failed") else None
 
 
-TELEMETRY = "AZURE_CORE_COLLECT_TELEMETRY"
+# What keeps the CLI from talking to the rest of the world.
+KEPT_HERE = ("AZURE_CORE_COLLECT_TELEMETRY", "HTTPS_PROXY", "NO_PROXY")
 
 sign_in()
 group, group_id = new_group("identities")
@@ -56,7 +57,7 @@ assert az("role assignment list", "--assignee", client, *of_group) == [
 az("role definition delete", "--name", "Deleter")
 assert az("role definition list", "--custom-role-only", "true") == []
 
-settings = ("EMULATOR_URL", "AZURE_SUBSCRIPTION_ID", "AZURE_LOCATION", "REQUESTS_CA_BUNDLE", TELEMETRY)
+settings = ("EMULATOR_URL", "AZURE_SUBSCRIPTION_ID", "AZURE_LOCATION", "REQUESTS_CA_BUNDLE", *KEPT_HERE)
 settings = [f"IDENTITY_CLIENT_ID={client}", f"GROUP={group}", *(f"{name}={os.environ[name]}" for name in settings)]
 az(
     *("container create", *in_group, "--location", LOCATION, "--name", "inside", "--image", "azure-cli"),
