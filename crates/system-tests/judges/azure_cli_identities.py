@@ -26,6 +26,10 @@ assert az("identity show", *in_group, "--name", "deleter") == identity
 assert az("identity list", *in_group) == [identity] == az("identity list")
 refused("ResourceNotFound", "identity show", *in_group, "--name", "nobody")
 
+# What Microsoft Graph says of it.
+has(az("ad sp show", "--id", client), id=principal, appId=client, displayName="deleter")
+assert [known["id"] for known in az("ad sp list", "--display-name", "deleter")] == [principal]
+
 reader = az("role definition list", "--name", "Reader")
 assert [role["roleName"] for role in reader] == ["Reader"]
 has(reader[0], roleType="BuiltInRole", name="acdd72a7-3385-48ef-bd42-f606fba81ae7", assignableScopes=["/"])

@@ -7,6 +7,7 @@ import uuid
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 from azure.identity import CertificateCredential, ClientSecretCredential
 from azure.mgmt.authorization import AuthorizationManagementClient
+from azure.mgmt.containerinstance import ContainerInstanceManagementClient, models
 from azure.mgmt.msi import ManagedServiceIdentityClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
@@ -65,6 +66,29 @@ assert given.created_on is not None and given.updated_on is not None
 equal(assignments.get(GROUP_ID, name).role_definition_id, role.id)
 equal(roles.get(SUBSCRIPTION, role.name).role_name, "Deleter")
 equal([allowed.actions for allowed in authorization.permissions.list_for_resource_group(GROUP)], [["*"]])
+
+# What a container group does with an identity that has that role.
+settings = ("EMULATOR_URL", "AZURE_SUBSCRIPTION_ID", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "NO_PROXY")
+variables = {"IDENTITY_CLIENT_ID": made.client_id, "GROUP": GROUP} | {name: os.environ[name] for name in settings}
+inside = models.ContainerGroup(
+    location=LOCATION,
+    os_type="Linux",
+    restart_policy="Never",
+    identity=models.ContainerGroupIdentity(type="UserAssigned", user_assigned_identities={made.id: {}}),
+    containers=[models.Container(
+        name="inside",
+        image="azure-sdk",
+        resources=models.ResourceRequirements(requests=models.ResourceRequests(cpu=1.0, memory_in_gb=1.0)),
+        environment_variables=[models.EnvironmentVariable(name=name, value=value) for name, value in variables.items()],
+    )],
+)
+containers = client(ContainerInstanceManagementClient).container_groups
+# Nobody waits until it is made: it may be gone by then.
+shown = containers.begin_create_or_update(GROUP, "inside", inside, polling=False).result()
+equal(shown.identity.user_assigned_identities[made.id].client_id, made.client_id)
+while "inside" in names(containers.list_by_resource_group(GROUP)):
+    pass
+
 again = (GROUP_ID, str(uuid.uuid4()), assignment(role, made.principal_id))
 refused(409, "RoleAssignmentExists", assignments.create, *again)
 stranger = (GROUP_ID, str(uuid.uuid4()), assignment(role, str(uuid.uuid4())))

@@ -66,31 +66,51 @@ fn admit(emulator: &Emulator, request: &Request) -> Result<(), Reply> {
     signed_in.map(|_| ()).map_err(refused)
 }
 
-/// What a filter asks for, of the forms that clients send.
-fn wanted(filter: &str) -> Option<(&str, &str)> {
-    let members =
-        [("servicePrincipalNames/any(c:c eq '", "')"), ("appId eq '", "'"), ("displayName eq '", "'")];
-    members.into_iter().find_map(|(begin, end)| {
-        let value = filter.strip_prefix(begin)?.strip_suffix(end)?;
-        (!value.contains('\'')).then_some((begin, value))
-    })
+/// What a filter asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted<'a> {
+    /// The one with this client id.
+    Client(&'a str),
+    /// Those with this display name.
+    Name(&'a str),
+    /// Those whose display name begins like this, in whatever case.
+    Beginning(&'a str),
+}
+
+impl<'a> Wanted<'a> {
+    /// Reads a filter of one of the forms that clients send.
+    fn read(filter: &'a str) -> Option<Self> {
+        let between = |begin: &str, end: &str| {
+            let value = filter.strip_prefix(begin)?.strip_suffix(end)?;
+            (!value.contains('\'')).then_some(value)
+        };
+        between("servicePrincipalNames/any(c:c eq '", "')")
+            .or_else(|| between("appId eq '", "'"))
+            .map(Self::Client)
+            .or_else(|| between("displayName eq '", "'").map(Self::Name))
+            .or_else(|| between("startswith(displayName,'", "')").map(Self::Beginning))
+    }
+
+    fn is(self, principal: &Principal) -> bool {
+        match self {
+            Self::Client(id) => principal.app_id.to_string().eq_ignore_ascii_case(id),
+            Self::Name(name) => principal.name.eq_ignore_ascii_case(name),
+            Self::Beginning(begin) => principal.name.to_lowercase().starts_with(&begin.to_lowercase()),
+        }
+    }
 }
 
 async fn list(emulator: Arc<Emulator>, request: Request) -> Result<Reply, Reply> {
     admit(&emulator, &request)?;
     let filter = request.query.get("$filter").unwrap_or_default();
-    let wanted = wanted(filter);
+    let wanted = Wanted::read(filter);
     if wanted.is_none() && !filter.is_empty() {
         let message = format!("Unsupported or invalid query filter clause: {filter}");
         return Err(refusal(400, "Request_UnsupportedQuery", &message));
     }
-    let fits = |principal: &Principal| match wanted {
-        None => true,
-        Some((member, name)) if member.starts_with("displayName") => principal.name == name,
-        Some((_, id)) => principal.app_id.to_string().eq_ignore_ascii_case(id),
-    };
     let shown: Vec<Value> = emulator.read(|state| {
-        principals(state).filter(|principal| fits(principal)).map(|found| found.show()).collect()
+        let found = principals(state).filter(|known| wanted.is_none_or(|wanted| wanted.is(known)));
+        found.map(|found| found.show()).collect()
     });
     Ok(Reply::json(200, &json!({ "value": shown })))
 }
@@ -128,15 +148,19 @@ async fn get_by_ids(emulator: Arc<Emulator>, request: Request) -> Result<Reply, 
 
 #[cfg(test)]
 mod tests {
-    use super::wanted;
+    use super::Wanted;
 
     #[test]
     fn a_filter_compares_one_member() {
-        let value = |filter| wanted(filter).map(|(_, value)| value);
-        assert_eq!(value("servicePrincipalNames/any(c:c eq 'x')"), Some("x"));
-        assert_eq!(value("appId eq 'x'"), Some("x"));
-        assert_eq!(value("displayName eq 'a thing'"), Some("a thing"));
-        assert_eq!(value("appId eq 'x' or appId eq 'y'"), None);
-        assert_eq!(value("startswith(displayName,'x')"), None);
+        for (filter, wanted) in [
+            ("servicePrincipalNames/any(c:c eq 'x')", Some(Wanted::Client("x"))),
+            ("appId eq 'x'", Some(Wanted::Client("x"))),
+            ("displayName eq 'a thing'", Some(Wanted::Name("a thing"))),
+            ("startswith(displayName,'a')", Some(Wanted::Beginning("a"))),
+            ("appId eq 'x' or appId eq 'y'", None),
+            ("endswith(displayName,'x')", None),
+        ] {
+            assert_eq!(Wanted::read(filter), wanted, "{filter}");
+        }
     }
 }

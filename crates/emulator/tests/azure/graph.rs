@@ -20,7 +20,9 @@ async fn principals_are_found_by_what_clients_know_of_them() {
     let found = azure.call_as(&token, Method::GET, &url, None).await.body;
     assert_eq!(found["value"][0]["id"], *principal);
     assert_eq!(found["value"][0]["servicePrincipalType"], "ManagedIdentity");
-    let url = format!("{graph}/v1.0/servicePrincipals?$filter=startswith(displayName,'m')");
+    let url = format!("{graph}/v1.0/servicePrincipals?$filter=startswith(displayName,'MI')");
+    assert_eq!(azure.call_as(&token, Method::GET, &url, None).await.body["value"][0]["id"], *principal);
+    let url = format!("{graph}/v1.0/servicePrincipals?$filter=endswith(displayName,'e')");
     assert_eq!(azure.call_as(&token, Method::GET, &url, None).await.code(), "Request_UnsupportedQuery");
 
     let by_ids = format!("{graph}/v1.0/directoryObjects/getByIds");

@@ -3,7 +3,7 @@
 use system_tests::World;
 
 use crate::HELLO;
-use crate::support::{judge, program};
+use crate::support::{judge, program, script};
 
 /// Runs a script in this world, with an app's certificate in its folder. A page of a list holds one resource, so that
 /// whatever lists two has to turn pages.
@@ -41,5 +41,7 @@ async fn registries_and_storage_accounts() {
 
 #[tokio::test]
 async fn identities_and_roles() {
-    judges(World::start().await, "identities").await;
+    let Some(python) = program("SDK_PYTHON") else { return };
+    let inside = format!("exec '{}' '{}'", python.display(), script("azure_sdk_inside.py"));
+    judges(World::start_with(&[("azure-sdk", &inside)]).await, "identities").await;
 }
