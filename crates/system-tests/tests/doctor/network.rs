@@ -26,7 +26,7 @@ async fn the_subnet() {
     says("vnet-elsewhere", &in_network(&world).with("location", "North Europe")).await;
     change_subnet(&world, |subnet| subnet.delegations.clear());
     says("subnet-not-delegated", &in_network(&world)).await;
-    change_subnet(&world, |subnet| subnet.delegations = vec!["Microsoft.Web/serverFarms".to_owned()]);
+    change_subnet(&world, |subnet| subnet.delegations = vec!["Microsoft.Web/serverFarms".into()]);
     says("subnet-delegated-elsewhere", &in_network(&world)).await;
 }
 
