@@ -110,17 +110,8 @@ fn ancestor_called(wanted: &str) -> Option<std::ffi::OsString> {
 impl Search {
     fn look(&mut self, bytes: &[u8], place: &str) {
         for wanted in &self.wanted {
-            let (Some(first), length) = (wanted.secret.first(), wanted.secret.len()) else { continue };
-            let mut rest = bytes;
-            while let Some(at) = rest.iter().position(|byte| byte == first) {
-                if rest[at..].starts_with(&wanted.secret) {
-                    self.found.insert(format!("{} in {place}", wanted.label));
-                    break;
-                }
-                rest = &rest[at + 1..];
-                if rest.len() < length {
-                    break;
-                }
+            if !wanted.secret.is_empty() && memchr::memmem::find(bytes, &wanted.secret).is_some() {
+                self.found.insert(format!("{} in {place}", wanted.label));
             }
         }
     }
