@@ -4,13 +4,13 @@ use emulator::arm::Resource;
 use serde_json::{Value, json};
 use system_tests::World;
 
-use crate::support::{change_subnet, doctor, has_state, in_network, is_ok, says};
+use crate::support::{doctor, has_state, in_network, is_ok, says};
 
 /// A world whose subnet for agents has a gateway.
 async fn with_gateway() -> World {
     let world = World::start().await;
     let gateway = format!("{}/providers/Microsoft.Network/natGateways/out", world.resource_group());
-    change_subnet(&world, |subnet| subnet.nat_gateway = Some(gateway));
+    world.change_subnet(|subnet| subnet.nat_gateway = Some(gateway));
     world
 }
 
@@ -24,28 +24,18 @@ async fn the_subnet() {
     let unseen = in_network(&world).with("subnet-name", "nowhere");
     has_state(&unseen, "way-out", "not-checked", "The subnet was not seen.").await;
     says("vnet-elsewhere", &in_network(&world).with("location", "North Europe")).await;
-    change_subnet(&world, |subnet| subnet.delegations.clear());
+    world.change_subnet(|subnet| subnet.delegations.clear());
     says("subnet-not-delegated", &in_network(&world)).await;
-    change_subnet(&world, |subnet| subnet.delegations = vec!["Microsoft.Web/serverFarms".into()]);
+    world.change_subnet(|subnet| subnet.delegations = vec!["Microsoft.Web/serverFarms".into()]);
     says("subnet-delegated-elsewhere", &in_network(&world)).await;
 }
 
 #[tokio::test]
 async fn a_subnet_that_others_fill() {
     let world = World::start().await;
-    change_subnet(&world, |subnet| {
-        subnet.address_prefix = "10.10.254.0/29".to_owned();
-        subnet.ip_configurations = ["a", "b", "c"]
-            .map(|name| format!("/subscriptions/s/providers/Microsoft.Network/networkInterfaces/{name}"))
-            .into();
-    });
+    world.fill_subnet();
     says("subnet-full", &in_network(&world)).await;
-    change_subnet(&world, |subnet| {
-        subnet.delegations.clear();
-        let interface =
-            "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/web-1";
-        subnet.ip_configurations = vec![format!("{interface}/ipConfigurations/first")];
-    });
+    world.share_subnet();
     says("subnet-shared", &in_network(&world)).await;
 }
 
@@ -76,7 +66,7 @@ fn guard(world: &World, rules: &[Value]) {
         properties: json!({"securityRules": rules}),
     };
     world.emulator().change(|state| state.arm.resources.insert(id.to_ascii_lowercase(), group));
-    change_subnet(world, |subnet| subnet.network_security_group = Some(id.clone()));
+    world.change_subnet(|subnet| subnet.network_security_group = Some(id.clone()));
 }
 
 #[tokio::test]

@@ -1,13 +1,7 @@
 //! What several of these tests do.
 
-use emulator::arm::Subnet;
 use serde_json::Value;
-use system_tests::{Invocation, Printed, World};
-
-/// The sample's network.
-pub(crate) const NETWORK: &str = "sampleprivatenetwork";
-/// Its subnet for agents.
-pub(crate) const SUBNET: &str = "azure-devops-agents";
+use system_tests::{Invocation, NETWORK, Printed, SUBNET, World};
 
 /// `doctor` of something in which nothing is wrong but that nobody answers where its image should be: a warning, since
 /// Azure may reach what this machine does not.
@@ -49,12 +43,4 @@ pub(crate) async fn has_state(invocation: &Invocation, name: &str, state: &str, 
     let [(of, what)] = found.as_slice() else { panic!("{name} is there once: {found:?}") };
     assert_eq!(of, state, "{what}");
     assert!(what.contains(words), "{what}");
-}
-
-/// Changes the sample's subnet.
-pub(crate) fn change_subnet(world: &World, change: impl FnOnce(&mut Subnet)) {
-    world.emulator().change(|state| {
-        let network = state.arm.networks.values_mut().next().expect("the sample's network");
-        change(&mut network.subnets[0]);
-    });
 }

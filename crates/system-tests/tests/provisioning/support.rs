@@ -1,14 +1,8 @@
 //! What several of these tests do to a world.
 
 use emulator::State;
-use emulator::arm::Subnet;
 use emulator::devops::{NewAgent, register_agent};
-use system_tests::{Invocation, Printed, World};
-
-/// The sample's network.
-pub(crate) const NETWORK: &str = "sampleprivatenetwork";
-/// Its subnet for agents.
-pub(crate) const SUBNET: &str = "azure-devops-agents";
+use system_tests::{Invocation, NETWORK, Printed, SUBNET, World};
 
 /// Runs it; what is printed is that row, and afterwards nothing is left.
 pub(crate) async fn fails_as(world: &World, row: &str, invocation: &Invocation) {
@@ -19,14 +13,6 @@ pub(crate) async fn fails_as(world: &World, row: &str, invocation: &Invocation) 
 /// `provision` into the sample's subnet.
 pub(crate) fn in_network(world: &World) -> Invocation {
     world.provision().and("vnet-name", NETWORK).and("subnet-name", SUBNET)
-}
-
-/// Changes the sample's subnet.
-pub(crate) fn change_subnet(world: &World, change: impl FnOnce(&mut Subnet)) {
-    world.emulator().change(|state| {
-        let network = state.arm.networks.values_mut().next().expect("the sample's network");
-        change(&mut network.subnets[0]);
-    });
 }
 
 /// Runs the command that was printed for what is left.
