@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use lifecycle::AgentName;
 
-use crate::checks::Finding;
 use crate::provision::diagnose::Diagnosis;
 use crate::services::{ErrorKind, ServiceError};
 
@@ -33,6 +32,17 @@ impl Blame {
             Self::Interrupted => 130,
         })
     }
+}
+
+/// One reason why it would not work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Finding {
+    /// What was found, a sentence.
+    pub(crate) what: String,
+    /// What to do, a sentence.
+    pub(crate) remedy: String,
+    /// Whose it is.
+    pub(crate) blame: Blame,
 }
 
 /// One setting that has to be corrected.
@@ -455,8 +465,7 @@ mod tests {
 
     use lifecycle::AgentName;
 
-    use super::{Blame, Failure, Leftovers, Problem};
-    use crate::checks::Finding;
+    use super::{Blame, Failure, Finding, Leftovers, Problem};
     use crate::services::{ErrorKind, ServiceError};
 
     fn name() -> AgentName {

@@ -10,8 +10,8 @@ use lifecycle::{
 use redact::Secret;
 use tokio::time::Instant;
 
+use crate::checks::placement::Placement;
 use crate::interrupts::InterruptCounter;
-use crate::provision::placement::Placement;
 use crate::provision::plan::GroupPlan;
 use crate::services::{
     Answer, ContainerState, ErrorKind, Event, GroupView, Groups, NewAgent, Pool, Pools, Registered,

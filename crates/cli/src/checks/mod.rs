@@ -3,23 +3,13 @@
 //! The judges are functions from answers to [`Notes`]; they ask nothing. `provision` holds what it is about to do
 //! against the cheap ones, before anything is created; `doctor` goes through all of them.
 
+pub(crate) mod placement;
 pub(crate) mod places;
 pub(crate) mod pool;
 pub(crate) mod subnet;
 
-use crate::errors::Blame;
+use crate::errors::{Blame, Finding};
 use crate::services::{ErrorKind, ServiceError};
-
-/// One reason why it would not work.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Finding {
-    /// What was found, a sentence.
-    pub(crate) what: String,
-    /// What to do, a sentence.
-    pub(crate) remedy: String,
-    /// Whose it is.
-    pub(crate) blame: Blame,
-}
 
 /// What a check is about, in the order in which they are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

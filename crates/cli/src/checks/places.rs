@@ -1,7 +1,7 @@
 //! The resource group, and the room for container groups.
 
+use super::placement::{Placement, Shortage, shortage};
 use super::{Notes, Subject};
-use crate::provision::placement::{Placement, Shortage, shortage};
 use crate::services::{Answer, ErrorKind, ResourceGroup, Usage};
 use crate::settings::ProvisionSettings;
 

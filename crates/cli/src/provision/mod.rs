@@ -2,7 +2,6 @@
 
 pub(crate) mod diagnose;
 pub(crate) mod outputs;
-pub(crate) mod placement;
 pub(crate) mod plan;
 pub(crate) mod preflight;
 pub(crate) mod preview;

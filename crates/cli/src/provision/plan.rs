@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use lifecycle::{AgentName, OwnershipTags, Timestamp};
 use redact::Secret;
 
-use super::placement::Placement;
+use crate::checks::placement::Placement;
 use crate::services::Pool;
 use crate::settings::{
     Container, Identity, Network, Os, Proof, ProvisionSettings, Registration, Registry, TakeDown,

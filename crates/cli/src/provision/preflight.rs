@@ -5,11 +5,12 @@
 
 use lifecycle::{Agent, AgentName};
 
-use super::placement::{Placement, locations, placements};
+use crate::checks::placement::{Placement, locations, placements};
 use crate::checks::places::{judge_resource_group, judge_usages};
 use crate::checks::pool::judge_pool;
 use crate::checks::subnet::judge_subnet;
-use crate::checks::{Finding, Notes, Subject};
+use crate::checks::{Notes, Subject};
+use crate::errors::Finding;
 use crate::services::{Answer, GroupView, Groups, Pool, Pools, ResourceGroup, Services, SubnetLookup, Usage};
 use crate::settings::{NameChoice, Os, ProvisionSettings, Registration, TakeDown};
 

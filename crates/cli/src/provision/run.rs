@@ -8,12 +8,12 @@ use lifecycle::AgentName;
 use tokio::time::{Instant, sleep};
 
 use super::diagnose::{Diagnosis, Evidence, LOG_LINES};
-use super::placement::Placement;
 use super::plan::{Circumstances, GroupPlan, plan};
 use super::preflight::{Ready, gather, verdict};
 use super::several;
 use super::take_down::{AgentRecord, Pair, TakenDown, take_down};
 use super::wait::{Next, Seen, Why, next, progress};
+use crate::checks::placement::Placement;
 use crate::errors::{Failure, Kept, Leftovers};
 use crate::interrupts::Interrupts;
 use crate::report::Report;

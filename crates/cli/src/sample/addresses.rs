@@ -3,8 +3,8 @@
 use azure_resources::resources::{Found, FoundSubnet, Resource, ResourceKind};
 
 use super::look::{Seen, is_ours};
-use crate::checks::Finding;
 use crate::errors::Blame;
+use crate::errors::Finding;
 use crate::settings::sample::Sample;
 
 /// The first and the last address of a range.

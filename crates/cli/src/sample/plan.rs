@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::look::{Seen, is_ours};
 use super::wanted::Part;
 use super::{addresses, words};
-use crate::checks::Finding;
 use crate::errors::Blame;
+use crate::errors::Finding;
 use crate::settings::sample::Sample;
 
 /// What is to be done about a resource.

@@ -6,8 +6,8 @@ use azure_resources::resources::{Found, FoundSubnet, Resource, ResourceKind, gro
 
 use super::look::{Seen, is_ours};
 use super::words;
-use crate::checks::Finding;
 use crate::errors::Blame;
+use crate::errors::Finding;
 use crate::settings::sample::Sample;
 
 /// What is to be done about a resource.

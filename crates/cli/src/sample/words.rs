@@ -5,8 +5,8 @@ use azure_resources::resources::{Resource, ResourceKind};
 use serde_json::{Value, json};
 
 use super::plan::{Action, Step};
-use crate::checks::Finding;
 use crate::errors::Blame;
+use crate::errors::Finding;
 use crate::services::{ErrorKind, ServiceError};
 
 use super::StoreError;

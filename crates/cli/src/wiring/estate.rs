@@ -7,7 +7,7 @@ use lifecycle::{Reading, Timestamp};
 
 use super::Connection;
 use super::failures::{from_devops, from_resource_manager};
-use crate::checks::Finding;
+use crate::errors::Finding;
 use crate::errors::{Blame, Failure};
 use crate::reap::Estate;
 use crate::services::{Pool, Pools as _, ServiceError};
