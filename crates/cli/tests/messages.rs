@@ -41,7 +41,7 @@ fn enough(cloud: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn help_of_every_command() {
-    let commands = ["provision", "deprovision", "list", "logs", "reap", "completions"];
+    let commands = ["provision", "deprovision", "list", "logs", "doctor", "reap", "completions"];
     let commands = commands.iter().map(std::slice::from_ref);
     for command in std::iter::once(&[][..]).chain(commands) {
         let output = run(&[command, &["--help"]].concat(), &[]);
@@ -102,6 +102,7 @@ fn no_planted_secret_is_printed_at_the_loudest() {
     let loud = [
         &["provision", "-vv"][..],
         &["provision", "-vv", "--dry-run", "--output", "json"],
+        &["doctor", "-vv"],
         &["reap", "-vv", "--output", "json"],
     ];
     for command in loud {
@@ -120,7 +121,8 @@ fn a_signal_stops_it_with_130_while_a_service_keeps_it_waiting() {
 
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     let cloud = format!("https://{}", silent.local_addr().expect("an address"));
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 7] = [
+        &["doctor"],
         &["reap"],
         &["list"],
         &["provision"],

@@ -17,6 +17,7 @@ Examples:
 
 /// Options of `doctor`: those of `provision`, and which pipelines are to use it.
 #[derive(Args)]
+#[command(mut_arg("dry_run", |argument| argument.hide(true)))]
 pub(crate) struct DoctorArguments {
     /// Project of the pipelines that are to use the pool [default: in a pipeline, its own]
     #[arg(long, value_name = "NAME", help_heading = "Azure DevOps")]
