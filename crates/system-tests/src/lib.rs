@@ -26,4 +26,4 @@ pub use invocation::{Invocation, Printed, Started};
 pub use life::Life;
 pub use registry::Registry;
 pub use troubleshooting::rows;
-pub use world::{AGENT_IMAGE, World};
+pub use world::{AGENT_IMAGE, World, one_job};

@@ -258,15 +258,14 @@ impl World {
         started.unwrap_or_else(|problem| panic!("no run: {problem}"))
     }
 
+    /// Registers a pipeline of this name, which others may run.
+    pub fn define(&self, name: &str, yaml: &str) {
+        emulator::pipelines::define(self.emulator(), name, yaml);
+    }
+
     /// Starts a run of one job for this agent, whose only step is a script.
     pub async fn job(&self, agent: &str, script: &str) -> u64 {
-        let indented: String = script.lines().flat_map(|line| ["      ", line, "\n"]).collect();
-        let pool = emulator::world::POOL;
-        let yaml = format!(
-            "pool:\n  name: {pool}\n  demands: Agent.Name -equals {agent}\nsteps:\n- checkout: none\n\
-             - script: |\n{indented}"
-        );
-        self.run(&yaml).await
+        self.run(&one_job(agent, script)).await
     }
 
     /// Waits until the agent has begun its job.
@@ -344,6 +343,16 @@ fn asked(state: &State, parts: &[&str]) -> u64 {
 
 fn groups(state: &State) -> Vec<String> {
     state.arm.container_groups.values().map(|group| group.name.clone()).collect()
+}
+
+/// A pipeline of one job for this agent, whose only step is a script.
+pub fn one_job(agent: &str, script: &str) -> String {
+    let indented: String = script.lines().flat_map(|line| ["      ", line, "\n"]).collect();
+    let pool = emulator::world::POOL;
+    format!(
+        "pool:\n  name: {pool}\n  demands: Agent.Name -equals {agent}\nsteps:\n- checkout: none\n\
+         - script: |\n{indented}"
+    )
 }
 
 /// A folder that every user may enter.

@@ -37,6 +37,7 @@ const fn at(
 pub(super) const LOCATIONS: &[Location] = &[
     at("a8c47e17-4d56-4a56-92bb-de7ea7dc65be", "distributedtask", "pools", "_apis/{area}/{resource}/{poolId}", 1, "1.0", "7.1"),
     at("e298ef32-5878-4cab-993c-043836571f42", "distributedtask", "agents", "_apis/{area}/pools/{poolId}/{resource}/{agentId}", 1, "1.0", "7.1"),
+    at("30ba3ada-fedf-4da8-bbb5-dacf2f82e176", "distributedtask", "usercapabilities", "_apis/{area}/pools/{poolId}/agents/{agentId}/{resource}", 1, "1.0", "7.1"),
     at("8cc1b02b-ae49-4516-b5ad-4f9b29967c30", "distributedtask", "updates", "_apis/{area}/pools/{poolId}/agents/{agentId}/{resource}", 1, "3.2", "0.0"),
     at("134e239e-2df3-4794-a6f6-24f1f19ec8dc", "distributedtask", "sessions", "_apis/{area}/pools/{poolId}/{resource}/{sessionId}", 1, "1.0", "7.1"),
     at("c3a054f6-7a8a-49c0-944e-3a8e5d7adfd7", "distributedtask", "messages", "_apis/{area}/pools/{poolId}/{resource}/{messageId}", 1, "1.0", "7.1"),
@@ -44,6 +45,7 @@ pub(super) const LOCATIONS: &[Location] = &[
     at("8ffcd551-079c-493a-9c02-54346299d144", "distributedtask", "packages", "_apis/{area}/{resource}/{packageType}/{platform}/{version}", 2, "1.0", "7.1"),
     at("60aac929-f0cd-4bc8-9ce4-6b30e8f1b1bd", "distributedtask", "tasks", "_apis/{area}/{resource}/{taskId}/{versionString}", 1, "1.0", "7.1"),
     at("900fa995-c559-4923-aae7-f8424fe4fbea", "distributedtask", "queues", "{project}/_apis/{area}/{resource}/{queueId}", 1, "2.0", "7.1"),
+    at("f5f81ffb-f396-498d-85b1-5ada145e648a", "distributedtask", "agentrequests", "{project}/_apis/{area}/queues/{queueId}/{resource}/{requestId}", 1, "4.1", "0.0"),
     at("5cecd946-d704-471e-a45f-3b4064fcfaba", "distributedtask", "plans", "{scopeIdentifier}/_apis/{area}/hubs/{hubName}/{resource}/{planId}", 2, "2.0", "7.1"),
     at("557624af-b29e-4c20-8ab0-0399d2204f3f", "distributedtask", "events", "{scopeIdentifier}/_apis/{area}/hubs/{hubName}/plans/{planId}/{resource}", 1, "2.0", "7.1"),
     at("83597576-cc2c-453c-bea6-2882ae6a1653", "distributedtask", "timelines", "{scopeIdentifier}/_apis/{area}/hubs/{hubName}/plans/{planId}/{resource}/{timelineId}", 2, "2.0", "7.1"),
@@ -56,6 +58,7 @@ pub(super) const LOCATIONS: &[Location] = &[
     at("275424d0-c844-4fe2-bda6-04933a1357d8", "ExtensionManagement", "InstalledExtensions", "_apis/{area}/{resource}", 1, "1.0", "0.0"),
     at("fb0da285-f23e-4b56-8b53-3ef5f9f6de66", "ExtensionManagement", "InstalledExtensionsByName", "_apis/{area}/{resource}/{publisherName}/{extensionName}/{version}", 1, "1.0", "0.0"),
     at("603fe2ac-9723-48b9-88ad-09305aa6c6e1", "core", "projects", "_apis/{resource}/{*projectId}", 4, "1.0", "7.1"),
+    at("dbeaf647-6167-421a-bda9-c9327b25e2e6", "Build", "Definitions", "{project}/_apis/build/{resource}/{definitionId}", 7, "1.0", "7.1"),
     at("0cd358e1-9217-4d94-8269-1c1ee6f93dcf", "Build", "Builds", "{project}/_apis/build/{resource}/{buildId}", 7, "1.0", "7.1"),
     at("35a80daf-7f30-45fc-86e8-6b813d9c90df", "build", "logs", "{project}/_apis/{area}/builds/{buildId}/{resource}/{logId}", 2, "2.0", "7.1"),
     at("8baac422-4c6e-4de5-8532-db96d92acffa", "build", "Timeline", "{project}/_apis/{area}/builds/{buildId}/{resource}/{timelineId}", 3, "2.0", "7.1"),

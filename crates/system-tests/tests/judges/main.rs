@@ -4,5 +4,6 @@
 //! `SDK_PYTHON`, `DEVOPS_NODE_API`. Their scripts are in the folder `judges` of this crate. What each judges of the
 //! emulator is listed in `docs/fidelity.md`.
 
+mod devops_node;
 mod sdk_python;
 mod support;
