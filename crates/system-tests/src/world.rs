@@ -165,6 +165,8 @@ impl World {
         }
         environment.insert("PATH".to_owned(), std::env::var("PATH").unwrap_or_default());
         environment.insert("HOME".to_owned(), self.folder().display().to_string());
+        // Python leaves what it made of a script beside it.
+        environment.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
         Invocation::foreign(program, words, environment)
     }
 

@@ -65,6 +65,7 @@ pub(super) const LOCATIONS: &[Location] = &[
     at("1db06c96-014e-44e1-ac91-90b2d4b3e984", "build", "artifacts", "{project}/_apis/{area}/builds/{buildId}/{resource}/{artifactName}", 5, "2.0", "7.1"),
     at("28e1305e-2afe-47bf-abaf-cbb0e6a91988", "Pipelines", "pipelines", "{project}/_apis/{area}/{pipelineId}", 1, "5.1", "7.1"),
     at("7859261e-d2e9-4a68-b820-a5d84cc5bb3d", "Pipelines", "runs", "{project}/_apis/{area}/{pipelineId}/{resource}/{runId}", 2, "5.1", "7.1"),
+    at("e85f1c62-adfc-4b74-b618-11a150fb195e", "serviceendpoint", "endpoints", "{project}/_apis/{area}/{resource}/{endpointId}", 4, "4.1", "7.1"),
     at("b5cc35c2-ff2b-491d-a085-24b6e9f396fd", "CustomerIntelligence", "Events", "_apis/{area}/{resource}", 1, "2.0", "0.0"),
     at("3e2b80f8-9e6f-441e-8393-005610692d9c", "FeatureAvailability", "FeatureFlags", "_apis/{resource}/{name}", 1, "1.0", "0.0"),
     at("00d9565f-ed9c-4a06-9a50-00e7896ccab4", "Location", "ConnectionData", "_apis/{resource}", 1, "1.0", "0.0"),

@@ -18,12 +18,13 @@ async fn the_location_table_is_open_and_can_be_asked_for_by_area() {
     assert!(area.items().iter().all(|location| location["area"] == "distributedtask"));
 }
 
-/// Compares with the table of a real organization, where it is at hand.
+/// Compares with the table of a real organization, where it is at hand. It is that of one of its services, which knows
+/// nothing of extensions.
 #[tokio::test]
 async fn locations_are_those_of_a_real_organization() {
-    let Some(path) = std::env::var_os("EMULATOR_SPECS") else { return };
-    let text = std::fs::read_to_string(std::path::Path::new(&path).join("devops-resource-locations.json"))
-        .expect("EMULATOR_SPECS is a folder with devops-resource-locations.json");
+    let recorded =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/specs/devops-resource-locations.json");
+    let Ok(text) = std::fs::read_to_string(recorded) else { return };
     let real: Value = serde_json::from_str(&text).expect("JSON");
     let real: BTreeMap<&str, &Value> = real["value"]
         .as_array()
@@ -33,7 +34,9 @@ async fn locations_are_those_of_a_real_organization() {
         .collect();
     let contoso = Organization::start().await;
     for location in Answer::of(contoso.request(Method::OPTIONS, "_apis")).await.ok().items() {
-        assert_eq!(real.get(location["id"].as_str().expect("an id")), Some(&location));
+        let recorded = real.get(location["id"].as_str().expect("an id")).copied();
+        let elsewhere = location["area"] == "ExtensionManagement";
+        assert_eq!(recorded, (!elsewhere).then_some(location));
     }
 }
 

@@ -1,4 +1,5 @@
 // A job on an agent, in three looks: `queue` it, see it `running`, see it `done`. AGENT names the agent.
+// The run is started here as a build, as older scripts do.
 
 const { assert, POOL, PROJECT, refused, run, samplePool, text } = require("./support");
 const builds = require(`${process.env.DEVOPS_NODE_API}/interfaces/BuildInterfaces`);
@@ -25,9 +26,12 @@ async function queue(api) {
   const client = await api.getPipelinesApi();
   const { id, name } = (await client.listPipelines(PROJECT)).find((pipeline) => pipeline.name === "judged");
   assert.equal((await client.getPipeline(PROJECT, id)).name, name);
-  const started = await client.runPipeline({ variables: { word: { value: "hello" } } }, PROJECT, id);
+  const parameters = JSON.stringify({ word: "hello" });
+  const queued = await (await api.getBuildApi()).queueBuild({ definition: { id }, parameters }, PROJECT);
+  assert.deepEqual([queued.definition.id, queued.status], [id, builds.BuildStatus.InProgress]);
+  const started = await client.getRun(PROJECT, id, queued.id);
   assert.equal(started.state, pipelines.RunState.InProgress);
-  assert.equal((await client.getRun(PROJECT, id, started.id)).name, started.name);
+  assert.equal(started.name, queued.buildNumber);
   assert.deepEqual((await client.listRuns(PROJECT, id)).map((run) => run.id), [started.id]);
 }
 
@@ -67,6 +71,13 @@ async function done(api) {
 }
 
 async function results(client, build) {
+  const by = async (status, result) => {
+    const none = Array(6).fill(undefined);
+    return (await client.getBuilds(PROJECT, ...none, undefined, status, result)).map((found) => found.id);
+  };
+  assert.deepEqual(await by(builds.BuildStatus.Completed, builds.BuildResult.Succeeded), [build.id]);
+  assert.deepEqual(await by(builds.BuildStatus.All, builds.BuildResult.Failed), []);
+  assert.deepEqual(await by(builds.BuildStatus.InProgress), []);
   assert.deepEqual([build.status, build.result], [builds.BuildStatus.Completed, builds.BuildResult.Succeeded]);
   assert.ok(build.finishTime >= build.startTime);
   const { records } = await client.getBuildTimeline(PROJECT, build.id);

@@ -1,4 +1,4 @@
-// What is there: areas, who is connected, pools, queues, projects, tasks, packages, pipelines.
+// What is there: areas, who is connected, pools, queues, projects, tasks, packages, service connections.
 
 const { assert, POOL, PROJECT, run, samplePool } = require("./support");
 const { ConnectOptions } = require(`${process.env.DEVOPS_NODE_API}/interfaces/common/VSSInterfaces`);
@@ -89,6 +89,17 @@ async function packages(agents) {
   assert.equal(await agents.getPackage("agent", "linux-x64", "1.0.0"), null);
 }
 
+async function connections(endpoints) {
+  const [found] = await endpoints.getServiceEndpoints(PROJECT, "azurerm", ["ServicePrincipal"]);
+  assert.deepEqual([found.name, found.isReady, found.url], ["azure", true, process.env.EMULATOR_URL]);
+  const { tenantid, serviceprincipalkey } = found.authorization.parameters;
+  assert.deepEqual([tenantid, serviceprincipalkey], [process.env.AZURE_TENANT_ID, null]);
+  assert.ok(!JSON.stringify(found).includes(process.env.AZURE_CLIENT_SECRET));
+  assert.deepEqual(names(await endpoints.getServiceEndpointsByNames(PROJECT, ["AZURE", "other"])), ["azure"]);
+  assert.deepEqual(await endpoints.getServiceEndpoints(PROJECT, "dockerregistry"), []);
+  assert.equal((await endpoints.getServiceEndpointDetails(PROJECT, found.id)).name, "azure");
+}
+
 run(async (api) => {
   const agents = await api.getTaskAgentApi();
   await connection(api);
@@ -98,4 +109,5 @@ run(async (api) => {
   await projects(await api.getCoreApi());
   await tasks(agents);
   await packages(agents);
+  await connections(await api.getServiceEndpointApi());
 });

@@ -1,6 +1,7 @@
-// What the client throws where something is missing or forbidden.
+// What the client throws where something is missing or forbidden: to `anybody`, and to a `reader` of pools.
 
 const { assert, connect, PROJECT, refused, run, samplePool } = require("./support");
+const { TaskAgentPoolActionFilter } = require(`${process.env.DEVOPS_NODE_API}/interfaces/TaskAgentInterfaces`);
 
 /** Of somebody whose token is nobody's. */
 async function strangers() {
@@ -24,6 +25,7 @@ async function missing(api) {
     agents.getAgentQueues("unknown"),
     pipelines.runPipeline({}, PROJECT, 99),
     pipelines.runPipeline({}, "unknown", 1),
+    builds.queueBuild({ definition: { id: 99 } }, PROJECT),
     builds.updateBuild({ status: 4 }, PROJECT, 99),
     builds.getBuild(PROJECT, 99),
   ]) {
@@ -38,8 +40,26 @@ async function wrong(api) {
   await refused(agents.addAgentPool({ name: "default" }), 409, "TaskAgentPoolExistsException");
 }
 
-run(async (api) => {
+/** Somebody who may only look: `reader` is run as one. */
+async function reader(api) {
+  const agents = await api.getTaskAgentApi();
+  const { id: pool } = await samplePool(agents);
+  const [{ id }] = await agents.getAgents(pool);
+  const managed = await agents.getAgentPools(undefined, undefined, undefined, TaskAgentPoolActionFilter.Manage);
+  assert.deepEqual(managed, []);
+  for (const call of [
+    agents.addAgent({ name: "a", version: "4.275.0" }, pool),
+    agents.updateAgent({ id, enabled: false }, pool, id),
+    agents.deleteAgent(pool, id),
+  ]) {
+    assert.match(await refused(call, 403, "AccessDeniedException"), /needs Manage permissions for pool/);
+  }
+}
+
+async function anybody(api) {
   await strangers();
   await missing(api);
   await wrong(api);
-});
+}
+
+run({ anybody, reader }[process.argv[2]]);

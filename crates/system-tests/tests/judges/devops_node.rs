@@ -4,7 +4,7 @@ use std::path::Path;
 
 use system_tests::World;
 
-use crate::support::{Look, a_job, judge_with, program};
+use crate::support::{Look, a_job, connect_azure, judge_with, program};
 
 /// The client, by its folder.
 struct NodeApi(String);
@@ -31,6 +31,7 @@ impl Look for NodeApi {
 async fn what_there_is() {
     let Some(client) = NodeApi::here() else { return };
     let world = World::start().await;
+    connect_azure(&world).await;
     client.judge(&world, &["devops_node/places.js"], &[]).await;
     world.end().await;
 }
@@ -47,7 +48,9 @@ async fn an_agent_s_record() {
 async fn refusals() {
     let Some(client) = NodeApi::here() else { return };
     let world = World::start().await;
-    client.judge(&world, &["devops_node/refusals.js"], &[]).await;
+    client.judge(&world, &["devops_node/refusals.js", "anybody"], &[]).await;
+    world.fault("devops.pool-role", "reader");
+    client.judge(&world, &["devops_node/refusals.js", "reader"], &[]).await;
     world.end().await;
 }
 

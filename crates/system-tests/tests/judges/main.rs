@@ -5,5 +5,6 @@
 //! emulator is listed in `docs/fidelity.md`.
 
 mod devops_node;
+mod devops_python;
 mod sdk_python;
 mod support;

@@ -31,6 +31,13 @@ pub(crate) async fn judge_with(
     printed
 }
 
+/// Makes a service connection `azure` with a key.
+pub(crate) async fn connect_azure(world: &World) {
+    let key = world.setting("AZURE_CLIENT_SECRET");
+    let connection = world.azure_connection("ServicePrincipal", &[("serviceprincipalkey", &key)]);
+    world.connect("azure", &connection).await;
+}
+
 /// A look at the one job of a pipeline `judged`: what is queued, runs or is done is for a script to see.
 pub(crate) trait Look {
     /// Has a script look, to which `AGENT` is the agent.
