@@ -81,6 +81,16 @@ async fn pools_are_found_by_name_and_queues_have_ids_of_their_own() {
     let queue = contoso.get(queues).await.ok().items()[0].clone();
     assert_eq!(queue["pool"]["id"], 3);
     assert_ne!(queue["id"], 3);
+    let found = async |query: &str| -> Vec<Value> {
+        let answer = contoso.get(&format!("sample/_apis/distributedtask/queues?{query}")).await.ok();
+        answer.items().iter().map(|queue| queue["name"].clone()).collect()
+    };
+    assert_eq!(found("queueNames=default,sample-EPHEMERALPOOL").await, ["Default", "sample-ephemeralpool"]);
+    assert_eq!(found("poolIds=2,3").await, ["Azure Pipelines", "sample-ephemeralpool"]);
+    assert_eq!(found("queueIds=16&actionFilter=use").await, ["Default"]);
+    contoso.turn("devops.pool-role", json!("reader"));
+    assert_eq!(found("actionFilter=use").await, [""; 0]);
+    assert_eq!(found("actionFilter=none").await.len(), 3);
     let elsewhere = contoso.get("other/_apis/distributedtask/queues").await;
     assert_eq!(elsewhere.refusal(), (404, "ProjectDoesNotExistWithNameException"));
 }

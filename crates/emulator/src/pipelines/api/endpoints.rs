@@ -90,7 +90,7 @@ async fn list(call: Call) -> Result<Reply, Reply> {
     Ok(Reply::json(200, &collection(&found)))
 }
 
-/// Assumed: one that is not there is `null`, not an error, as users of the service report.
+/// One that is not there is `null`, not an error (MicrosoftDocs/vsts-rest-api-specs, issue 285).
 async fn get(call: Call) -> Result<Reply, Reply> {
     check_project(&call)?;
     let id = call.request.param("endpoint");
