@@ -15,6 +15,7 @@ mod invocation;
 mod life;
 mod pipelines;
 mod programs;
+mod published;
 mod registry;
 mod rights;
 mod troubleshooting;

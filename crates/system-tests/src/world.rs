@@ -13,6 +13,7 @@ use crate::engine::{Engine, Remains};
 use crate::invocation::Invocation;
 use crate::life::Life;
 use crate::programs::Program;
+use crate::published::Judgement;
 
 /// Longer than anything in these tests takes, however busy the machine is.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
@@ -32,6 +33,7 @@ pub struct World {
     pub(crate) running: Running,
     folder: tempfile::TempDir,
     _remains: Option<Remains>,
+    _judgement: Judgement,
 }
 
 impl World {
@@ -70,7 +72,8 @@ impl World {
         };
         let running = Running::start(options).await.expect("the emulator starts");
         let remains = running.emulator.runtime.network().map(Remains::of);
-        Self { running, folder, _remains: remains }
+        let judgement = Judgement::over(&running.emulator);
+        Self { running, folder, _remains: remains, _judgement: judgement }
     }
 
     /// Ends it, with whatever still runs in it.
