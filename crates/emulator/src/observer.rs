@@ -11,6 +11,8 @@ pub struct Exchange<'a> {
     pub path: &'a str,
     /// The version of the API that its query asks for.
     pub api_version: Option<&'a str>,
+    /// What its client calls itself.
+    pub user_agent: Option<&'a str>,
     /// Its body.
     pub request: &'a [u8],
     /// The reply's status.

@@ -10,6 +10,7 @@
 #![expect(clippy::missing_panics_doc, reason = "in a test, a panic is how something is said")]
 
 mod engine;
+pub mod fidelity;
 mod inside;
 mod invocation;
 mod life;

@@ -39,7 +39,9 @@ impl World {
             is_custom: true,
             ..RoleDefinition::default()
         };
-        let assignment = RoleAssignment { name: Uuid::new_v4().to_string(), scope: group, role, principal };
+        let assigned = Uuid::new_v4().to_string();
+        let assignment =
+            RoleAssignment { name: assigned, scope: group, role, principal, ..Default::default() };
         self.emulator().change(|state| {
             state.arm.user_assigned_identities.insert(id.to_ascii_lowercase(), resource);
             state.arm.role_definitions.push(definition);
@@ -67,7 +69,13 @@ impl World {
             let mut roles = state.arm.role_definitions.iter();
             let role = roles.find(|role| role.role_name == role_name).expect("a role").name.clone();
             let (name, scope) = (Uuid::new_v4().to_string(), scope.to_owned());
-            state.arm.role_assignments.push(RoleAssignment { name, scope, role, principal });
+            state.arm.role_assignments.push(RoleAssignment {
+                name,
+                scope,
+                role,
+                principal,
+                ..Default::default()
+            });
         });
     }
 
@@ -86,6 +94,7 @@ impl World {
             scope: self.resource_group(),
             role: CONTAINER_INSTANCES_CONTRIBUTOR.to_owned(),
             principal,
+            ..RoleAssignment::default()
         };
         self.emulator().change(|state| state.arm.role_assignments.push(assignment));
     }

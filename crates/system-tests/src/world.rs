@@ -21,6 +21,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
 /// Between two looks at what tells nobody of its changes.
 pub(crate) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
+/// Where nobody listens: the port is reserved.
+const NOBODY: &str = "http://127.0.0.1:1";
+
 /// The image of the agent: our supervisor as first process.
 pub const AGENT_IMAGE: &str = "registry.test/agent:1";
 
@@ -159,6 +162,7 @@ impl World {
     }
 
     /// A program that others wrote, with the emulator's settings in its environment and trust in its certificates.
+    /// What it would ask of the rest of the world goes to a proxy that is not there.
     pub fn client(&self, program: &Path, words: &[&str]) -> Invocation {
         let settings = emulator::world::settings(self.emulator()).into_iter();
         let mut environment: BTreeMap<_, _> =
@@ -166,6 +170,8 @@ impl World {
         for name in ["REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS"] {
             environment.insert(name.to_owned(), self.setting("EMULATOR_CA_FILE"));
         }
+        environment.insert("HTTPS_PROXY".to_owned(), NOBODY.to_owned());
+        environment.insert("NO_PROXY".to_owned(), "localhost,127.0.0.1".to_owned());
         environment.insert("PATH".to_owned(), std::env::var("PATH").unwrap_or_default());
         environment.insert("HOME".to_owned(), self.folder().display().to_string());
         // Python leaves what it made of a script beside it.

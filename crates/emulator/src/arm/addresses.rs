@@ -113,11 +113,18 @@ pub(super) fn usage(state: &State, network: &VirtualNetwork, subnet: &Subnet) ->
     (used, all)
 }
 
-/// The address that a group gets in its subnet: the first that no other group has.
+/// The public addresses that groups get: some that are for documentation, so that nobody has them.
+const PUBLIC: &str = "198.51.100.0/24";
+
+/// The address that a group gets, in its subnet or a public one: the first that no other group has.
 pub(super) fn free_address(state: &State, group: &ContainerGroup) -> Option<IpAddr> {
-    let (_, subnet) = joined(state, group)?;
+    let prefix = match joined(state, group) {
+        Some((_, subnet)) => subnet.address_prefix.as_str(),
+        None if group.properties["ipAddress"]["type"] == "Public" => PUBLIC,
+        None => return None,
+    };
     let taken: Vec<IpAddr> = state.arm.container_groups.values().filter_map(|other| other.address).collect();
-    Range::parse(&subnet.address_prefix)?.free_addresses().find(|address| !taken.contains(address))
+    Range::parse(prefix)?.free_addresses().find(|address| !taken.contains(address))
 }
 
 /// What a group is connected to. Outside of a virtual network a group may call out, as in Azure.

@@ -75,13 +75,16 @@ impl super::State {
         self.user_assigned_identities.get(&id.to_ascii_lowercase()).map(|resource| &resource.identity)
     }
 
+    /// All managed identities: those that are resources, and those that belong to container groups.
+    pub fn identities(&self) -> impl Iterator<Item = &Identity> {
+        let user_assigned = self.user_assigned_identities.values().map(|resource| &resource.identity);
+        let of_groups = self.container_groups.values().flat_map(|group| &group.identities);
+        user_assigned.chain(of_groups.filter(|identity| identity.is_system_assigned))
+    }
+
     /// The name of the managed identity of a principal.
     pub fn identity_name(&self, principal: Uuid) -> Option<String> {
-        let user_assigned = self.user_assigned_identities.values();
-        let mut all = user_assigned
-            .map(|resource| &resource.identity)
-            .chain(self.container_groups.values().flat_map(|group| &group.identities));
-        let identity = all.find(|identity| identity.principal_id == principal)?;
+        let identity = self.identities().find(|identity| identity.principal_id == principal)?;
         identity.resource_id.rsplit('/').next().map(str::to_owned)
     }
 }

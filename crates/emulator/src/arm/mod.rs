@@ -37,7 +37,7 @@ pub(crate) use backing::{backend_opened, backend_plan, backends};
 pub use container_groups::{ContainerGroup, Phase, stop_container_group};
 pub use identities::{GroupIdentities, Identity, UserAssignedIdentity};
 pub use locks::{Level, Lock};
-pub use networks::{Subnet, VirtualNetwork};
+pub use networks::{Delegation, Subnet, VirtualNetwork};
 pub use operations::{Operation, Status};
 pub(crate) use registries::door::{door as registry_door, token as registry_token};
 pub(crate) use registries::logins;
@@ -205,6 +205,7 @@ impl State {
             scope: subscription,
             role: roles::OWNER.to_owned(),
             principal: world.client_object_id,
+            ..RoleAssignment::default()
         };
         Self {
             resource_groups: vec![group],

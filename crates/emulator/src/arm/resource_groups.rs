@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::gate::{Call, on};
 use super::operations::{self, Status};
 use super::refusal::Refusal;
-use super::{Due, networks, pages, regions, roles};
+use super::{Due, networks, pages, regions, resources, roles};
 use crate::http::{Reply, Request, Router};
 
 /// A resource group.
@@ -48,7 +48,9 @@ fn show(group: &ResourceGroup) -> Value {
 }
 
 fn list(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {
-    Ok(pages::page(state, call, state.arm.resource_groups.iter().map(show).collect()))
+    let filter = call.request.query.get("$filter").unwrap_or_default();
+    let groups = state.arm.resource_groups.iter().filter(|group| resources::has_tag(&group.tags, filter));
+    Ok(pages::page(state, call, groups.map(show).collect()))
 }
 
 fn get(state: &mut crate::State, call: &Call) -> Result<Reply, Refusal> {

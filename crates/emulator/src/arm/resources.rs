@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::gate::{Call, on};
 use super::refusal::Refusal;
+use super::roles::compared;
 use super::{operations, pages, regions};
 use crate::State;
 use crate::faults::Faults;
@@ -91,13 +92,16 @@ pub(super) fn missing(call: &Call, kind: &str) -> Refusal {
     Refusal::not_found(&format!("{kind}/{}", call.param("name")), call.param("group"))
 }
 
-/// Those of a kind that a list is about.
-pub(super) fn listed(state: &State, call: &Call, kind: &str) -> Vec<Value> {
+/// How a resource of some kind is shown.
+pub(super) type Show = fn(&State, &Resource) -> Value;
+
+/// Those of a kind that a list is about: each as it is shown by itself.
+pub(super) fn listed(state: &State, call: &Call, kind: &str, show: Show) -> Vec<Value> {
     let within = pages::within(call);
     let resources = state.arm.resources.iter().filter(|(key, _)| key.starts_with(&within));
     resources
         .filter(|(_, resource)| resource.kind == kind)
-        .map(|(_, resource)| resource.show(state))
+        .map(|(_, resource)| show(state, resource))
         .collect()
 }
 
@@ -178,18 +182,31 @@ pub(super) fn routes(router: &mut Router) {
     on(router, Method::GET, "/subscriptions/{subscription}/resourceGroups/{group}/resources", read, list);
 }
 
-/// `$filter=resourceType eq 'X'` and `name eq 'Y'` are what clients send; without them, all.
+/// Whether tags are those of a filter, if it names any: `tagName eq 'a'`, perhaps with `tagValue eq 'b'`.
+pub(super) fn has_tag(tags: &Value, filter: &str) -> bool {
+    let Some(name) = compared(filter, "tagName") else { return true };
+    let mut all = tags.as_object().into_iter().flatten();
+    let found = all.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value);
+    found.is_some_and(|found| compared(filter, "tagValue").is_none_or(|value| found.as_str() == Some(value)))
+}
+
+/// `$filter` compares `resourceGroup`, `resourceType`, `name` or a tag; without it, all.
 fn list(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
     let within = pages::within(call);
     let filter = call.request.query.get("$filter").unwrap_or_default();
-    let wanted = |member| super::roles::compared(filter, member).map(str::to_ascii_lowercase);
-    let (kind, name) = (wanted("resourceType"), wanted("name"));
+    let wanted = |member| compared(filter, member).map(str::to_ascii_lowercase);
+    let (kind, name, group) = (wanted("resourceType"), wanted("name"), wanted("resourceGroup"));
+    let of_group = group.map(|group| format!("/resourcegroups/{group}/"));
     let fits = |wanted: &Option<String>, text: &str| {
         wanted.as_ref().is_none_or(|wanted| *wanted == text.to_ascii_lowercase())
     };
     let shown = all(state)
         .filter(|resource| resource.id.to_ascii_lowercase().starts_with(&within))
         .filter(|resource| fits(&kind, resource.kind) && fits(&name, resource.name))
+        .filter(|resource| {
+            of_group.as_ref().is_none_or(|group| resource.id.to_ascii_lowercase().contains(group))
+        })
+        .filter(|resource| has_tag(resource.tags, filter))
         .map(|resource| resource.show())
         .collect();
     Ok(pages::page(state, call, shown))

@@ -37,7 +37,7 @@ async fn endpoints(_emulator: Arc<Emulator>, request: Request) -> Result<Reply, 
             "loginEndpoint": url, "audiences": [url], "tenant": "common", "identityProvider": "AAD",
         },
         "resourceManager": url,
-        "graph": url, "graphAudience": url, "microsoftGraphResourceId": "https://graph.microsoft.com/",
+        "graph": url, "graphAudience": url, "microsoftGraphResourceId": format!("{base}/graph"),
         "batch": url, "media": url, "gallery": url, "sqlManagement": url, "vmImageAliasDoc": url,
         "activeDirectoryDataLake": url, "logAnalyticsResourceId": url, "appInsightsResourceId": url,
         "suffixes": {

@@ -13,7 +13,7 @@ pub enum Audience {
     Storage,
     /// Container registries.
     ContainerRegistry,
-    /// Microsoft Graph, for which clients ask although the emulator has none.
+    /// Microsoft Graph, in public and in the emulator.
     Graph,
 }
 
@@ -32,26 +32,29 @@ const NAMES: &[(&str, Audience)] = &[
 
 impl Audience {
     /// The service that a resource names; a final slash does not matter. The emulator is its own Resource Manager,
-    /// by whatever name a client reaches it: `own` are URLs of it.
+    /// by whatever name a client reaches it, and under `/graph` its own Microsoft Graph: `own` are URLs of it.
     pub fn of(resource: &str, own: &[&str]) -> Option<Self> {
         let resource = resource.trim_end_matches('/');
         let public = NAMES.iter().find(|(name, _)| name.eq_ignore_ascii_case(resource));
-        public
-            .map(|(_, audience)| *audience)
-            .or_else(|| is_own(resource, own).then_some(Self::ResourceManager))
+        public.map(|(_, audience)| *audience).or_else(|| own_service(resource, own))
     }
 }
 
-/// Whether a resource is one of our URLs, or loopback on one of our ports.
-fn is_own(resource: &str, own: &[&str]) -> bool {
-    let Ok(resource) = Url::parse(resource) else { return false };
-    let at_root = resource.path() == "/" && resource.scheme() == "https";
+/// The service at one of our URLs, or at loopback on one of our ports.
+fn own_service(resource: &str, own: &[&str]) -> Option<Audience> {
+    let resource = Url::parse(resource).ok().filter(|resource| resource.scheme() == "https")?;
+    let service = match resource.path() {
+        "/" => Audience::ResourceManager,
+        "/graph" => Audience::Graph,
+        _ => return None,
+    };
     let loopback = matches!(resource.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    at_root
-        && own.iter().filter_map(|own| Url::parse(own).ok()).any(|own| {
-            let same_host = own.host_str() == resource.host_str();
-            own.port_or_known_default() == resource.port_or_known_default() && (same_host || loopback)
-        })
+    let mut own = own.iter().filter_map(|own| Url::parse(own).ok());
+    let is_own = own.any(|own| {
+        let same_host = own.host_str() == resource.host_str();
+        own.port_or_known_default() == resource.port_or_known_default() && (same_host || loopback)
+    });
+    is_own.then_some(service)
 }
 
 #[cfg(test)]
@@ -70,6 +73,8 @@ mod tests {
             ("https://elsewhere:8443/", None),
             ("http://172.18.0.1:8443/", None),
             ("https://172.18.0.1:8443/contoso", None),
+            ("https://172.18.0.1:8443/graph", Some(Audience::Graph)),
+            ("https://elsewhere:8443/graph", None),
             ("499b84ac-1321-427f-aa17-267ca6975798", Some(Audience::DevOps)),
             ("https://containerregistry.azure.net", Some(Audience::ContainerRegistry)),
             ("https://vault.example", None),

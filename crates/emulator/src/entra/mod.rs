@@ -1,4 +1,4 @@
-//! Entra ID: token endpoints and managed identity.
+//! Entra ID: token endpoints, managed identity, and what Microsoft Graph tells of the directory.
 
 mod apps;
 mod assertion;
@@ -7,6 +7,7 @@ mod caller;
 mod control;
 mod discovery;
 mod errors;
+mod graph;
 mod identity;
 mod token;
 
@@ -64,4 +65,5 @@ impl State {
 pub(crate) fn routes(router: &mut Router) {
     discovery::routes(router);
     token::routes(router);
+    graph::routes(router);
 }

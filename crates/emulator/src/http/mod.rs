@@ -3,11 +3,13 @@
 mod reply;
 mod request;
 mod router;
+mod routers;
 mod server;
 
 pub use reply::Reply;
 pub use request::{Query, Request};
 pub use router::{Router, Service};
+pub use routers::Routers;
 pub(crate) use server::{serve, serve_identity};
 
 use crate::faults::Knob;

@@ -16,7 +16,13 @@ type Handler = Box<dyn Fn(Arc<Emulator>, Request) -> BoxFuture<'static, Result<R
 pub struct Router {
     paths: matchit::Router<usize>,
     patterns: BTreeMap<String, usize>,
-    handlers: Vec<Vec<(Method, Handler)>>,
+    routes: Vec<Vec<Route>>,
+}
+
+struct Route {
+    method: Method,
+    pattern: String,
+    handler: Handler,
 }
 
 impl Router {
@@ -30,15 +36,15 @@ impl Router {
         H: Fn(Arc<Emulator>, Request) -> F + Send + Sync + 'static,
         F: Future<Output = Result<Reply, Reply>> + Send + 'static,
     {
-        let pattern = lower_case_literals(pattern);
-        let index = *self.patterns.entry(pattern.clone()).or_insert_with(|| {
-            self.handlers.push(Vec::new());
-            let index = self.handlers.len() - 1;
-            self.paths.insert(&pattern, index).unwrap_or_else(|error| panic!("route {pattern}: {error}"));
+        let lower = lower_case_literals(pattern);
+        let index = *self.patterns.entry(lower.clone()).or_insert_with(|| {
+            self.routes.push(Vec::new());
+            let index = self.routes.len() - 1;
+            self.paths.insert(&lower, index).unwrap_or_else(|error| panic!("route {lower}: {error}"));
             index
         });
-        self.handlers[index]
-            .push((method, Box::new(move |emulator, request| Box::pin(handler(emulator, request)))));
+        let handler: Handler = Box::new(move |emulator, request| Box::pin(handler(emulator, request)));
+        self.routes[index].push(Route { method, pattern: pattern.to_owned(), handler });
     }
 
     /// The handler for a request, with the request's parameters filled in. `Err(true)`: the path is known and the
@@ -53,10 +59,22 @@ impl Router {
             percent_decoded(&path[start..start + value.len()])
         };
         let params = matched.params.iter().map(|(name, value)| (name.to_owned(), original(value))).collect();
-        let handlers = &self.handlers[*matched.value];
-        let (_, handler) = handlers.iter().find(|(method, _)| *method == request.method).ok_or(true)?;
+        let mut routes = self.routes[*matched.value].iter();
+        let route = routes.find(|route| route.method == request.method).ok_or(true)?;
         request.params = params;
-        Ok(handler)
+        Ok(&route.handler)
+    }
+
+    /// Every route: its method, and its pattern as it was written.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.routes.iter().flatten().map(|route| (route.method.as_str(), route.pattern.as_str()))
+    }
+
+    /// The pattern that a request takes.
+    pub fn taken(&self, method: &str, path: &str) -> Option<&str> {
+        let matched = self.paths.at(&path.trim_end_matches('/').to_ascii_lowercase()).ok()?.value.to_owned();
+        let mut routes = self.routes[matched].iter();
+        routes.find(|route| route.method.as_str() == method).map(|route| route.pattern.as_str())
     }
 }
 
@@ -127,6 +145,10 @@ mod tests {
         let mut found = request("GET", "/SUBSCRIPTIONS/Abc/resourcegroups/My%20Group/");
         assert!(router.find(&mut found).is_ok());
         assert_eq!((found.param("subscription"), found.param("group")), ("Abc", "My Group"));
+        let pattern = "/subscriptions/{subscription}/resourceGroups/{group}";
+        assert_eq!(router.taken("GET", "/SUBSCRIPTIONS/a/resourcegroups/b"), Some(pattern));
+        assert_eq!(router.taken("PUT", "/subscriptions/a/resourceGroups/b"), None);
+        assert_eq!(router.all().collect::<Vec<_>>(), [("GET", pattern)]);
         assert_eq!(router.find(&mut request("PUT", "/subscriptions/a/resourceGroups/b")).err(), Some(true));
         assert_eq!(router.find(&mut request("GET", "/subscriptions/a")).err(), Some(false));
     }

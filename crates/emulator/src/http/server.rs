@@ -12,9 +12,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+use super::routers::Routers;
 use super::{Query, Reply, Request, Router, Service};
-use crate::Emulator;
 use crate::observer::Exchange;
+use crate::{Emulator, State};
 
 /// Largest request body: pages of job logs are the largest that clients send.
 const LARGEST_BODY: usize = 64 << 20;
@@ -36,39 +37,10 @@ impl Door {
     }
 }
 
-/// The routes of every service.
-pub(crate) struct Routers {
-    entra: Router,
-    arm: Router,
-    devops: Router,
-    control: Router,
-}
-
-impl Routers {
-    fn new() -> Self {
-        let mut routers = Self {
-            entra: Router::default(),
-            arm: Router::default(),
-            devops: Router::default(),
-            control: Router::default(),
-        };
-        crate::entra::routes(&mut routers.entra);
-        crate::entra::control_routes(&mut routers.control);
-        crate::arm::routes(&mut routers.arm);
-        crate::devops::routes(&mut routers.devops);
-        crate::pipelines::routes(&mut routers.devops);
-        crate::devops::control_routes(&mut routers.control);
-        crate::arm::control_routes(&mut routers.control);
-        crate::pipelines::control_routes(&mut routers.control);
-        crate::control::routes(&mut routers.control);
-        routers
-    }
-}
-
 /// Takes connections until the emulator goes.
 pub(crate) async fn serve(emulator: Arc<Emulator>, listener: TcpListener, tls: Arc<rustls::ServerConfig>) {
     let acceptor = TlsAcceptor::from(tls);
-    let door = Arc::new(Door::Services(Box::new(Routers::new())));
+    let door = Arc::new(Door::Services(Box::default()));
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -82,9 +54,7 @@ pub(crate) async fn serve(emulator: Arc<Emulator>, listener: TcpListener, tls: A
 
 /// Takes connections to the managed identity endpoint until the emulator goes.
 pub(crate) async fn serve_identity(emulator: Arc<Emulator>, listener: TcpListener) {
-    let mut router = Router::default();
-    crate::entra::identity_routes(&mut router);
-    let door = Arc::new(Door::Identity(router));
+    let door = Arc::new(Door::Identity(Routers::default().identity));
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -164,6 +134,9 @@ async fn answer(
     {
         return Err(NotHeard::NoWay);
     }
+    if emulator.read(|state| service_of(state, &request.path)) == Service::Arm {
+        request.path = single_slashes(&request.path);
+    }
     let (method, path) = (request.method.clone(), request.path.clone());
     // What only looks at the state sees the present too.
     emulator.change(|_| ());
@@ -185,6 +158,7 @@ struct Seen {
     method: hyper::Method,
     path: String,
     api_version: Option<String>,
+    user_agent: Option<String>,
     body: Vec<u8>,
 }
 
@@ -194,6 +168,7 @@ impl Seen {
             method: request.method.clone(),
             path: request.path.clone(),
             api_version: request.query.get("api-version").map(str::to_owned),
+            user_agent: request.header("user-agent").map(str::to_owned),
             body: request.body.clone(),
         }
     }
@@ -203,6 +178,7 @@ impl Seen {
             method: self.method.as_str(),
             path: &self.path,
             api_version: self.api_version.as_deref(),
+            user_agent: self.user_agent.as_deref(),
             request: &self.body,
             status: reply.status.as_u16(),
             reply: &reply.body,
@@ -220,9 +196,24 @@ async fn route_seen(emulator: &Arc<Emulator>, door: &Door, request: Request) -> 
     reply
 }
 
+fn service_of(state: &State, path: &str) -> Service {
+    Service::of(path, |name| state.devops.is_organization(name))
+}
+
+/// Resource Manager takes several slashes for one: the Azure CLI puts two in the path of a container group that comes
+/// from a file.
+fn single_slashes(path: &str) -> String {
+    let mut single = String::with_capacity(path.len());
+    for letter in path.chars() {
+        if letter != '/' || !single.ends_with('/') {
+            single.push(letter);
+        }
+    }
+    single
+}
+
 async fn route(emulator: &Arc<Emulator>, door: &Door, mut request: Request) -> Reply {
-    let service =
-        emulator.read(|state| Service::of(&request.path, |name| state.devops.is_organization(name)));
+    let service = emulator.read(|state| service_of(state, &request.path));
     let (service, router) = match (door, service) {
         (Door::Identity(router), _) => (Service::Entra, router),
         (Door::Services(routers), Service::Entra) => (service, &routers.entra),

@@ -199,3 +199,20 @@ async fn kept_state_is_taken_up_and_what_ran_was_ended_by_maintenance() {
     assert_eq!(current_state(&group)["exitCode"], 7147);
     assert_eq!(group["tags"]["made-by"], "test");
 }
+
+#[tokio::test]
+async fn a_public_address_has_a_name_and_slashes_may_be_doubled() {
+    let azure = Azure::start(options()).await;
+    let public = json!({"ipAddress": {
+        "type": "Public", "dnsNameLabel": "mine", "ports": [{"port": 80, "protocol": "TCP"}],
+    }});
+    let path = azure.group("public");
+    let mut body = container_group("agent", &public);
+    body["properties"]["containers"][0]["properties"]["ports"] = json!([{"port": 80}]);
+    // The Azure CLI, for a container group out of a file.
+    let doubled = path.replace("/containerGroups", "//containerGroups");
+    assert_eq!(azure.put(&doubled, &body).await.status, 201);
+    let shown = &azure.get(&path).await.body["properties"]["ipAddress"];
+    assert_eq!(shown["fqdn"], "mine.westeurope.azurecontainer.io");
+    assert!(shown["ip"].as_str().unwrap().starts_with("198.51.100."), "{shown}");
+}

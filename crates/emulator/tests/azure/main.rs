@@ -6,6 +6,7 @@ mod authorization;
 mod container_group_life;
 mod entra_tokens;
 mod faults;
+mod graph;
 mod managed_identity;
 mod networks;
 mod paging;

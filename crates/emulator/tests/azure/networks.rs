@@ -260,3 +260,50 @@ async fn lists_of_every_kind_come_in_pages() {
     let next = azure.get(listed["nextLink"].as_str().unwrap()).await.body;
     assert_eq!((&listed["value"][0]["name"], &next["value"][0]["name"]), (&json!("a"), &json!("b")));
 }
+
+#[tokio::test]
+async fn a_list_shows_a_resource_as_it_shows_itself_with_its_tag_and_guid() {
+    let azure = Azure::start(options()).await;
+    let group = path(&azure, "networkSecurityGroups", "filter");
+    let body = json!({"location": "westeurope"});
+    made(&azure, &group, &body).await;
+    let network = network(
+        &["10.20.0.0/16"],
+        &json!([{
+            "name": "a", "properties": {"addressPrefix": "10.20.0.0/24", "networkSecurityGroup": {"id": group}},
+        }]),
+    );
+    made(&azure, &path(&azure, "virtualNetworks", "net"), &network).await;
+    let shown = azure.get(&group).await.body;
+    assert_eq!(shown["properties"]["subnets"].as_array().unwrap().len(), 1, "{shown}");
+    assert_eq!(azure.get(&path(&azure, "networkSecurityGroups", "")).await.body["value"], json!([shown]));
+
+    assert_eq!(made(&azure, &group, &body).await, 200);
+    let again = azure.get(&group).await.body;
+    assert_eq!(again["etag"], shown["etag"], "nothing has changed");
+    assert_eq!(again["properties"]["resourceGuid"], shown["properties"]["resourceGuid"]);
+    let other = path(&azure, "networkSecurityGroups", "other");
+    made(&azure, &other, &body).await;
+    assert_ne!(
+        azure.get(&other).await.body["properties"]["resourceGuid"],
+        shown["properties"]["resourceGuid"]
+    );
+}
+
+#[tokio::test]
+async fn a_delegation_keeps_the_name_that_its_maker_gave_it() {
+    let azure = Azure::start(options()).await;
+    let net = path(&azure, "virtualNetworks", "net");
+    let delegation = json!({"name": "containers", "properties": {"serviceName": DELEGATE}});
+    let subnet = json!({
+        "name": "a", "properties": {"addressPrefix": "10.20.0.0/24", "delegations": [delegation]},
+    });
+    made(&azure, &net, &network(&["10.20.0.0/16"], &json!([subnet]))).await;
+    let shown = azure.get(&format!("{net}/subnets/a")).await.body;
+    let shown = &shown["properties"]["delegations"][0];
+    assert_eq!(
+        (&shown["name"], &shown["properties"]["serviceName"]),
+        (&json!("containers"), &json!(DELEGATE))
+    );
+    assert!(shown["id"].as_str().unwrap().ends_with("/subnets/a/delegations/containers"), "{shown}");
+}

@@ -90,6 +90,25 @@ async fn images_are_pushed_by_the_admin_user_and_by_who_has_the_role() {
 }
 
 #[tokio::test]
+async fn a_new_password_takes_the_place_of_one_and_leaves_the_other() {
+    let Some(_) = with_program("DOCKER_REGISTRY") else { return };
+    let azure = Azure::start(options()).await;
+    let (server, user, second) = made(&azure, "contoso").await;
+    let renew = async |name: &str| {
+        let path = format!("{}/regenerateCredential", path(&azure, "contoso"));
+        azure.call(Method::POST, &path, Some(&json!({ "name": name }))).await
+    };
+    assert_eq!(renew("password").await.body["passwords"][1]["value"], second.as_str());
+    assert_eq!(push(&azure, &server, &user, &second).await.status, 202);
+    let renewed = renew("password2").await.body;
+    assert_eq!(push(&azure, &server, &user, &second).await.status, 401);
+    let renewed = renewed["passwords"][1]["value"].as_str().expect("a password");
+    assert_eq!(push(&azure, &server, &user, renewed).await.status, 202);
+    assert_eq!(renew("password3").await.code(), "InvalidRequestContent");
+    azure.running.stop().await;
+}
+
+#[tokio::test]
 async fn a_token_of_entra_id_is_exchanged_for_one_of_the_registry() {
     let Some(_) = with_program("DOCKER_REGISTRY") else { return };
     let azure = Azure::start(options()).await;

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Azure, container_group, options, read};
+use crate::support::{Azure, VERSION, container_group, options, read};
 
 #[tokio::test]
 async fn the_endpoints_of_the_cloud_lead_back_here() {
@@ -14,6 +14,7 @@ async fn the_endpoints_of_the_cloud_lead_back_here() {
     assert_eq!(endpoints["resourceManager"], here);
     assert_eq!(endpoints["authentication"]["loginEndpoint"], here);
     assert_eq!(endpoints["authentication"]["audiences"], json!([here]));
+    assert_eq!(endpoints["microsoftGraphResourceId"], format!("{}/graph", azure.url()));
 }
 
 #[tokio::test]
@@ -37,6 +38,28 @@ async fn resource_groups_are_made_found_and_deleted_with_what_is_in_them() {
     assert_eq!(azure.call(Method::HEAD, &path, None).await.status, 404);
     let all = format!("{}/providers/Microsoft.ContainerInstance/containerGroups", azure.subscription());
     assert_eq!(azure.get(&all).await.body["value"], json!([]));
+}
+
+#[tokio::test]
+async fn lists_hold_what_their_filter_asks_for() {
+    let azure = Azure::start(options()).await;
+    let subscription = azure.subscription();
+    let tagged = json!({"location": "westeurope", "tags": {"team": "platform"}});
+    assert_eq!(azure.put(&format!("{subscription}/resourceGroups/other"), &tagged).await.status, 201);
+    for (path, filter, expected) in [
+        ("resourceGroups", "tagName eq 'team'", vec!["other"]),
+        ("resourceGroups", "tagName eq 'TEAM' and tagValue eq 'platform'", vec!["other"]),
+        ("resourceGroups", "tagName eq 'team' and tagValue eq 'another'", vec![]),
+        ("resources", "resourceGroup eq 'EPHEMERAL-agents-sample'", vec!["sampleprivatenetwork"]),
+        ("resources", "resourceGroup eq 'other'", vec![]),
+        ("resources", "name eq 'sampleprivatenetwork'", vec!["sampleprivatenetwork"]),
+        ("resources", "tagName eq 'team'", vec![]),
+    ] {
+        let listed = azure.get(&format!("{subscription}/{path}?{VERSION}&$filter={filter}")).await.body;
+        let names: Vec<&str> =
+            listed["value"].as_array().unwrap().iter().map(|shown| shown["name"].as_str().unwrap()).collect();
+        assert_eq!(names, expected, "{filter}");
+    }
 }
 
 #[tokio::test]

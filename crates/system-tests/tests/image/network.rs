@@ -45,7 +45,7 @@ fn network(world: &World, part: u8, nat_gateway: Option<String>) -> String {
         subnets: vec![Subnet {
             name: "agents".to_owned(),
             address_prefix: format!("10.{part}.7.0/24"),
-            delegations: vec![DELEGATE.to_owned()],
+            delegations: vec![DELEGATE.into()],
             nat_gateway,
             ..Subnet::default()
         }],

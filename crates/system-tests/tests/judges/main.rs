@@ -4,7 +4,12 @@
 //! `SDK_PYTHON`, `DEVOPS_NODE_API`. Their scripts are in the folder `judges` of this crate. What each judges of the
 //! emulator is listed in `docs/fidelity.md`.
 
+mod azure_cli;
 mod devops_node;
 mod devops_python;
+mod fidelity;
 mod sdk_python;
 mod support;
+
+/// An image that says something of its variables, and stays.
+const HELLO: (&str, &str) = ("hello", "echo \"$GREETING, ${#TOKEN} letters\"\nexec sleep 600");

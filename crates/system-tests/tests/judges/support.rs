@@ -2,16 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use system_tests::{Printed, World, one_job};
+use system_tests::{Invocation, Printed, World, one_job};
 
 /// A program that `cargo xtask test` names; `None` for somebody who runs these tests without it.
 pub(crate) fn program(variable: &str) -> Option<PathBuf> {
     std::env::var_os(variable).map(PathBuf::from)
 }
 
-/// Runs a script of the folder `judges`, and fails with all that it printed unless it ends with 0.
-pub(crate) async fn judge(world: &World, program: &Path, script: &str) -> Printed {
-    judge_with(world, program, &[script], &[]).await
+/// Where a script of the folder `judges` is.
+pub(crate) fn script(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("judges").join(name).display().to_string()
+}
+
+/// Runs a command line, and fails with all that it printed unless it ends with 0.
+pub(crate) async fn succeed(command: &Invocation) -> Printed {
+    let printed = command.run().await;
+    assert_eq!(printed.code, Some(0), "{}", printed.said());
+    printed
 }
 
 /// The same for a script and its arguments, with more variables in its environment.
@@ -61,4 +68,9 @@ pub(crate) async fn a_job(world: &World, client: &impl Look) {
     client.look(world, "done", agent).await;
     world.mend("devops.remove-busy");
     world.nothing_left().await;
+}
+
+/// Runs a script of the folder `judges`, and fails with all that it printed unless it ends with 0.
+pub(crate) async fn judge(world: &World, program: &Path, name: &str) -> Printed {
+    succeed(&world.client(program, &[&script(name)])).await
 }

@@ -21,7 +21,7 @@ async fn a_subnet_that_is_not_delegated() {
 #[tokio::test]
 async fn a_subnet_that_is_delegated_to_something_else() {
     let world = World::start().await;
-    change_subnet(&world, |subnet| subnet.delegations = vec!["Microsoft.Web/serverFarms".to_owned()]);
+    change_subnet(&world, |subnet| subnet.delegations = vec!["Microsoft.Web/serverFarms".into()]);
     fails_as(&world, "subnet-delegated-elsewhere", &in_network(&world)).await;
 }
 

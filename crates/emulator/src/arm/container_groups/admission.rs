@@ -211,7 +211,7 @@ fn check_subnet(state: &State, call: &Call, location: &str, id: &str) -> Result<
         );
         return Err(Refusal::new(400, "InvalidVirtualNetworkLocation", message));
     }
-    if !subnet.delegations.iter().any(|service| service.eq_ignore_ascii_case(DELEGATE)) {
+    if !subnet.is_delegated_to(DELEGATE) {
         return Err(delegation_missing(id));
     }
     check_addresses(state, call.param("name"), network, subnet)

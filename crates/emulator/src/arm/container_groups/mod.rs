@@ -67,7 +67,7 @@ pub struct ContainerGroup {
     pub created: Timestamp,
     /// When its first container started.
     pub started: Option<Timestamp>,
-    /// Its address in its subnet, if it has joined one.
+    /// Its address in its subnet, if it has joined one, or its public address.
     pub address: Option<IpAddr>,
     /// The address under which its containers call the emulator, where they have one of their own.
     #[serde(default)]

@@ -24,6 +24,10 @@ pub(super) fn container_group(group: &ContainerGroup, tenant: &str, with_instanc
     properties["provisioningTimeoutInSeconds"] = Value::from(1800);
     if let (Some(address), true) = (group.address, properties["ipAddress"].is_object()) {
         properties["ipAddress"]["ip"] = Value::from(address.to_string());
+        if let Some(label) = properties["ipAddress"]["dnsNameLabel"].as_str() {
+            let name = format!("{label}.{}.azurecontainer.io", group.location);
+            properties["ipAddress"]["fqdn"] = Value::from(name);
+        }
     }
     for list in ["initContainers", "containers"] {
         for container in properties[list].as_array_mut().into_iter().flatten() {

@@ -19,6 +19,8 @@ mod virtual_networks;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::Digest as _;
+use uuid::Uuid;
 
 pub(super) use super::addresses::joined;
 pub(super) use links::group_left;
@@ -27,7 +29,7 @@ pub(super) use subnets::remove as remove_subnet;
 use super::gate::Call;
 use super::operations;
 use super::refusal::Refusal;
-use super::resources::Resource;
+use super::resources::{Resource, Show};
 use crate::State;
 use crate::http::{Reply, Router};
 
@@ -62,7 +64,7 @@ pub struct Subnet {
     /// Its address range.
     pub address_prefix: String,
     /// The services it is delegated to.
-    pub delegations: Vec<String>,
+    pub delegations: Vec<Delegation>,
     /// Id of the NAT gateway by which it may call out.
     #[serde(default)]
     pub nat_gateway: Option<String>,
@@ -78,6 +80,29 @@ pub struct Subnet {
     /// Until when the link of container groups that are gone holds it.
     #[serde(default)]
     pub leftover_link: Option<Timestamp>,
+}
+
+/// A service that a subnet is kept for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Delegation {
+    /// What its maker calls it.
+    pub name: String,
+    /// Which service.
+    pub service: String,
+}
+
+impl From<&str> for Delegation {
+    /// The only one of a subnet, called as the Azure CLI calls it.
+    fn from(service: &str) -> Self {
+        Self { name: "0".to_owned(), service: service.to_owned() }
+    }
+}
+
+impl Subnet {
+    /// Whether it is kept for a service.
+    pub(super) fn is_delegated_to(&self, service: &str) -> bool {
+        self.delegations.iter().any(|delegation| delegation.service.eq_ignore_ascii_case(service))
+    }
 }
 
 impl VirtualNetwork {
@@ -98,11 +123,11 @@ impl VirtualNetwork {
             name: "sampleprivatenetwork".to_owned(),
             location: location.to_owned(),
             tags: json!({}),
-            properties: json!({"addressSpace": {"addressPrefixes": ["10.10.0.0/16"]}}),
+            properties: json!({"addressSpace": {"addressPrefixes": ["10.10.0.0/16"]}, GUID: Uuid::new_v4()}),
             subnets: vec![Subnet {
                 name: "azure-devops-agents".to_owned(),
                 address_prefix: "10.10.254.0/23".to_owned(),
-                delegations: vec![DELEGATE.to_owned()],
+                delegations: vec![DELEGATE.into()],
                 ..Subnet::default()
             }],
         }
@@ -203,13 +228,37 @@ fn require_reference(state: &State, from: &str, id: &str, kind: &str, location: 
 }
 
 /// Keeps a resource as its maker wrote it, and replies as to a change that goes on.
-fn keep(state: &mut State, call: &Call, resource: Resource) -> Reply {
+fn keep(state: &mut State, call: &Call, mut resource: Resource, show: Show) -> Reply {
     let (id, location) = (resource.id.clone(), resource.location.clone());
-    let status = if state.arm.resources.contains_key(&id.to_ascii_lowercase()) { 200 } else { 201 };
+    let known = state.arm.resources.get(&id.to_ascii_lowercase());
+    let status = if known.is_some() { 200 } else { 201 };
+    resource.properties[GUID] = guid(known.map(|known| &known.properties));
     let operation = operations::settle(state, &id);
-    let shown = resource.show(state);
+    let shown = show(state, &resource);
     state.arm.resources.insert(id.to_ascii_lowercase(), resource);
     operations::accepted(Reply::json(status, &shown), NAMESPACE, call, &location, operation)
+}
+
+/// The member of properties by which a network resource is told from one that had its name before.
+const GUID: &str = "resourceGuid";
+
+/// That of a resource: as it was, or a new one.
+fn guid(known: Option<&Value>) -> Value {
+    let known = known.map(|properties| properties[GUID].clone()).filter(Value::is_string);
+    known.unwrap_or_else(|| json!(Uuid::new_v4()))
+}
+
+/// What is shown of a resource, with its tag.
+fn tagged(mut shown: Value) -> Value {
+    shown["etag"] = Value::from(etag(&shown["properties"]));
+    shown
+}
+
+/// Changes with what it is the tag of, and only then.
+fn etag(properties: &Value) -> String {
+    let digest = sha2::Sha256::digest(properties.to_string());
+    let id: [u8; 16] = std::array::from_fn(|index| digest[index]);
+    format!("W/\"{}\"", Uuid::from_bytes(id))
 }
 
 /// A value that is no range of addresses where one has to be.

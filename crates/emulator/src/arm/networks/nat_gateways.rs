@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{NAMESPACE, keep, public_addresses, refuse_busy, require_reference, users};
+use super::{NAMESPACE, keep, public_addresses, refuse_busy, require_reference, tagged, users};
 use crate::State;
 use crate::arm::gate::{Call, on};
 use crate::arm::refusal::Refusal;
@@ -43,11 +43,11 @@ fn show(state: &State, gateway: &Resource) -> Value {
         let subnets = subnets.into_iter().map(|id| json!({ "id": id }));
         shown["properties"]["subnets"] = Value::Array(subnets.collect());
     }
-    shown
+    tagged(shown)
 }
 
 fn list(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
-    Ok(pages::page(state, call, resources::listed(state, call, KIND)))
+    Ok(pages::page(state, call, resources::listed(state, call, KIND, show)))
 }
 
 fn get(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
@@ -85,7 +85,7 @@ fn put(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
         sku: json!({"name": sku, "tier": "Regional"}),
         properties: json!({"idleTimeoutInMinutes": minutes, "publicIpAddresses": addresses}),
     };
-    Ok(keep(state, call, resource))
+    Ok(keep(state, call, resource, show))
 }
 
 /// Assumed: code and text while a subnet uses it.

@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{NAMESPACE, keep, refuse_busy, users};
+use super::{NAMESPACE, keep, refuse_busy, tagged, users};
 use crate::State;
 use crate::arm::gate::{Call, on};
 use crate::arm::refusal::Refusal;
@@ -29,7 +29,7 @@ fn show(state: &State, address: &Resource) -> Value {
     if let Some(gateway) = users(state, &address.id).first() {
         shown["properties"]["natGateway"] = json!({ "id": gateway });
     }
-    shown
+    tagged(shown)
 }
 
 /// An address belongs to one resource.
@@ -43,7 +43,7 @@ pub(super) fn refuse_used(state: &State, address: &str, by: &str) -> Result<(), 
 }
 
 fn list(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
-    Ok(pages::page(state, call, resources::listed(state, call, KIND)))
+    Ok(pages::page(state, call, resources::listed(state, call, KIND, show)))
 }
 
 fn get(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
@@ -85,7 +85,7 @@ fn put(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
             "idleTimeoutInMinutes": body["properties"]["idleTimeoutInMinutes"].as_u64().unwrap_or(4),
         }),
     };
-    Ok(keep(state, call, resource))
+    Ok(keep(state, call, resource, show))
 }
 
 fn free_address(state: &State) -> String {

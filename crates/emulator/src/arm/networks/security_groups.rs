@@ -3,7 +3,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 
-use super::{NAMESPACE, Subnet, keep, refuse_busy, rules, users};
+use super::{NAMESPACE, Subnet, keep, refuse_busy, rules, tagged, users};
 use crate::State;
 use crate::arm::gate::{Call, on};
 use crate::arm::refusal::Refusal;
@@ -54,7 +54,8 @@ fn show(state: &State, group: &Resource) -> Value {
     shown["properties"][RULES] = Value::Array(rules);
     let defaults = rules::defaults().into_iter().map(|(name, properties)| {
         let id = format!("{}/defaultSecurityRules/{name}", group.id);
-        json!({"id": id, "name": name, "properties": properties})
+        let kind = format!("{KIND}/defaultSecurityRules");
+        tagged(json!({"id": id, "name": name, "type": kind, "properties": properties}))
     });
     shown["properties"]["defaultSecurityRules"] = Value::Array(defaults.collect());
     let subnets = users(state, &group.id);
@@ -62,21 +63,21 @@ fn show(state: &State, group: &Resource) -> Value {
         let subnets = subnets.into_iter().map(|id| json!({ "id": id }));
         shown["properties"]["subnets"] = Value::Array(subnets.collect());
     }
-    shown
+    tagged(shown)
 }
 
 fn show_rule(group: &str, rule: &Value) -> Value {
     let name = rule["name"].as_str().unwrap_or_default();
     let mut properties = rule["properties"].clone();
     properties["provisioningState"] = Value::from("Succeeded");
-    json!({
+    tagged(json!({
         "id": format!("{group}/{RULES}/{name}"), "name": name,
         "type": "Microsoft.Network/networkSecurityGroups/securityRules", "properties": properties,
-    })
+    }))
 }
 
 fn list(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
-    Ok(pages::page(state, call, resources::listed(state, call, KIND)))
+    Ok(pages::page(state, call, resources::listed(state, call, KIND, show)))
 }
 
 fn get(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
@@ -99,7 +100,7 @@ fn put(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
         sku: Value::Null,
         properties: json!({ RULES: asked.iter().map(bare).collect::<Vec<_>>() }),
     };
-    Ok(keep(state, call, resource))
+    Ok(keep(state, call, resource, show))
 }
 
 /// A rule without what only replies hold.

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::virtual_networks::{find, space};
 use super::{
-    DELEGATE, NAMESPACE, Subnet, VirtualNetwork, invalid_prefix, links, nat_gateways, refuse_busy,
-    require_reference, security_groups,
+    DELEGATE, Delegation, NAMESPACE, Subnet, VirtualNetwork, etag, invalid_prefix, links, nat_gateways,
+    refuse_busy, require_reference, security_groups,
 };
 use crate::State;
 use crate::arm::addresses::Range;
@@ -30,17 +30,17 @@ pub(super) fn routes(router: &mut Router) {
 
 pub(super) fn show(state: &State, network: &VirtualNetwork, subnet: &Subnet) -> Value {
     let id = network.id_of(subnet);
-    let delegation = |(index, service): (usize, &String)| {
+    let delegation = |delegation: &Delegation| {
         json!({
-            "name": index.to_string(), "id": format!("{id}/delegations/{index}"),
+            "name": delegation.name, "id": format!("{id}/delegations/{}", delegation.name),
             "type": "Microsoft.Network/virtualNetworks/subnets/delegations",
             "properties": {
-                "provisioningState": "Succeeded", "serviceName": service,
+                "provisioningState": "Succeeded", "serviceName": delegation.service,
                 "actions": ["Microsoft.Network/virtualNetworks/subnets/action"],
             },
         })
     };
-    let delegations: Vec<Value> = subnet.delegations.iter().enumerate().map(delegation).collect();
+    let delegations: Vec<Value> = subnet.delegations.iter().map(delegation).collect();
     let mut properties = json!({
         "provisioningState": operations::provisioning(state, &id), "addressPrefix": subnet.address_prefix,
         "delegations": delegations, "privateEndpointNetworkPolicies": "Disabled",
@@ -65,7 +65,14 @@ pub(super) fn show(state: &State, network: &VirtualNetwork, subnet: &Subnet) -> 
     if links::is_held(state, network, subnet) {
         properties["serviceAssociationLinks"] = json!([links::show(network, subnet)]);
     }
-    json!({"id": id, "name": subnet.name, "type": "Microsoft.Network/virtualNetworks/subnets", "properties": properties})
+    let etag = etag(&properties);
+    for delegation in properties["delegations"].as_array_mut().into_iter().flatten() {
+        delegation["etag"] = Value::from(etag.as_str());
+    }
+    json!({
+        "id": id, "name": subnet.name, "type": "Microsoft.Network/virtualNetworks/subnets", "etag": etag,
+        "properties": properties,
+    })
 }
 
 /// A subnet out of a body, which is a subnet's own or part of its network's.
@@ -84,13 +91,24 @@ pub(super) fn parse(body: &Value, name: &str) -> Result<Subnet, Refusal> {
     Ok(Subnet {
         name: name.to_owned(),
         address_prefix: prefix.to_owned(),
-        delegations: texts("delegations", "/properties/serviceName"),
+        delegations: delegations(properties),
         nat_gateway: id("natGateway"),
         network_security_group: id("networkSecurityGroup"),
         service_endpoints: texts("serviceEndpoints", "/service"),
         ip_configurations: Vec::new(),
         leftover_link: None,
     })
+}
+
+/// The delegations of a subnet's properties.
+fn delegations(properties: &Value) -> Vec<Delegation> {
+    let entries = properties["delegations"].as_array().into_iter().flatten();
+    entries
+        .filter_map(|entry| {
+            let service = entry.pointer("/properties/serviceName")?.as_str()?.to_owned();
+            Some(Delegation { name: entry["name"].as_str().unwrap_or("0").to_owned(), service })
+        })
+        .collect()
 }
 
 /// Checks a subnet as it is to be against what it was and the others of its network, and keeps what it holds.
@@ -109,7 +127,7 @@ pub(super) fn check(
         require_reference(state, &id, group, security_groups::KIND, &network.location)?;
     }
     let Some(before) = before else { return Ok(subnet) };
-    let delegated = subnet.delegations.iter().any(|service| service.eq_ignore_ascii_case(DELEGATE));
+    let delegated = subnet.is_delegated_to(DELEGATE);
     if links::is_held(state, network, before) && !delegated {
         return Err(container_groups::delegation_missing(&id));
     }
@@ -119,13 +137,15 @@ pub(super) fn check(
         let message = format!("Subnet {} is in use and cannot be updated.", subnet.name);
         return Err(Refusal::new(400, "InUsePrefixCannotBeDeleted", message));
     }
-    if let (Some(other), true) = (before.ip_configurations.first(), before.delegations != subnet.delegations)
-    {
+    let services = |subnet: &Subnet| {
+        let services = subnet.delegations.iter().map(|delegation| delegation.service.as_str());
+        services.collect::<Vec<_>>().join(",")
+    };
+    let (was, is) = (services(before), services(&subnet));
+    if let (Some(other), true) = (before.ip_configurations.first(), was != is) {
         let message = format!(
-            "Delegations of subnet {id} cannot be changed from [{}] to [{}] because it is being used by the resource \
-             {other}.",
-            before.delegations.join(","),
-            subnet.delegations.join(",")
+            "Delegations of subnet {id} cannot be changed from [{was}] to [{is}] because it is being used by the \
+             resource {other}."
         );
         return Err(Refusal::new(400, "SubnetDelegationsCannotChangeWhenSubnetUsedByResource", message));
     }

@@ -2,10 +2,10 @@
 
 use hyper::Method;
 use serde_json::{Value, json};
-use sha2::Digest as _;
-use uuid::Uuid;
 
-use super::{NAMESPACE, Subnet, VirtualNetwork, invalid_prefix, links, refuse_busy, subnets};
+use super::{
+    GUID, NAMESPACE, Subnet, VirtualNetwork, guid, invalid_prefix, links, refuse_busy, subnets, tagged,
+};
 use crate::State;
 use crate::arm::addresses::{self, Range};
 use crate::arm::gate::{Call, on};
@@ -36,18 +36,10 @@ fn show(state: &State, network: &VirtualNetwork) -> Value {
     properties["provisioningState"] = Value::from(operations::provisioning(state, &network.id));
     let shown = network.subnets.iter().map(|subnet| subnets::show(state, network, subnet));
     properties["subnets"] = shown.collect::<Vec<_>>().into();
-    let etag = etag(&properties);
-    json!({
+    tagged(json!({
         "id": network.id, "name": network.name, "type": KIND, "location": network.location,
-        "tags": network.tags, "etag": etag, "properties": properties,
-    })
-}
-
-/// Changes with what it is the tag of, and only then.
-fn etag(properties: &Value) -> String {
-    let digest = sha2::Sha256::digest(properties.to_string());
-    let id: [u8; 16] = std::array::from_fn(|index| digest[index]);
-    format!("W/\"{}\"", Uuid::from_bytes(id))
+        "tags": network.tags, "properties": properties,
+    }))
 }
 
 /// The network that a path names.
@@ -95,6 +87,7 @@ fn put(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
     if let Some(properties) = properties.as_object_mut() {
         properties.remove("subnets");
     }
+    properties[GUID] = guid(known.map(|known| &known.properties));
     // Assumed, as newer versions have it: subnets of which nothing is said stay.
     let subnets = match (asked.as_array(), known) {
         (Some(asked), _) => asked.iter().map(parse_part).collect::<Result<Vec<Subnet>, Refusal>>()?,

@@ -50,6 +50,8 @@ pub(super) fn routes(router: &mut Router) {
         "Microsoft.ContainerRegistry/registries/listCredentials/action",
         credentials,
     );
+    let regenerate = "Microsoft.ContainerRegistry/registries/regenerateCredential/action";
+    on(router, Method::POST, &format!("{one}/regenerateCredential"), regenerate, regenerate_credential);
     on(
         router,
         Method::POST,
@@ -89,7 +91,7 @@ fn check_name(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
 }
 
 fn list(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
-    Ok(pages::page(state, call, resources::listed(state, call, KIND)))
+    Ok(pages::page(state, call, resources::listed(state, call, KIND, |state, registry| registry.show(state))))
 }
 
 fn get(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
@@ -196,6 +198,26 @@ fn credentials(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
         {"name": "password", "value": first}, {"name": "password2", "value": second},
     ]});
     Ok(Reply::json(200, &body))
+}
+
+/// Another password in the place of `password` or `password2`: what was given out with the old one is worth nothing.
+fn regenerate_credential(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
+    let asked = call.body()?;
+    credentials(state, call)?;
+    let index = match asked["name"].as_str() {
+        Some("password") => 0,
+        Some("password2") => 1,
+        _ => {
+            return Err(Refusal::content(
+                "The name of a password must be one of 'password,password2'. Path 'name'",
+            ));
+        }
+    };
+    let key = resources::id(call, KIND).to_ascii_lowercase();
+    if let Some(user) = state.arm.registry_secrets.get_mut(&key) {
+        user.passwords[index] = random_secret();
+    }
+    credentials(state, call)
 }
 
 /// The admin user of the registry of that id, where it is let in.

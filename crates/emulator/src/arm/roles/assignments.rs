@@ -33,6 +33,8 @@ fn show(assignment: &RoleAssignment, subscription: &str) -> Value {
             "principalId": assignment.principal,
             "principalType": "ServicePrincipal",
             "scope": assignment.scope,
+            "createdOn": assignment.created.to_string(), "updatedOn": assignment.created.to_string(),
+            "createdBy": assignment.created_by, "updatedBy": assignment.created_by,
         },
     })
 }
@@ -130,7 +132,8 @@ fn read(state: &mut State, call: &Call) -> Result<RoleAssignment, Refusal> {
             return Err(Refusal::new(400, "UnmatchedPrincipalType", message));
         }
     }
-    Ok(RoleAssignment { name: name.to_owned(), scope, role, principal })
+    let (name, created, created_by) = (name.to_owned(), state.now, call.caller.object_id);
+    Ok(RoleAssignment { name, scope, role, principal, created, created_by })
 }
 
 /// Somebody whom the directory knows, once it has heard of them.

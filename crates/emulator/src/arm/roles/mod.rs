@@ -10,6 +10,7 @@ mod assignments;
 mod definitions;
 mod permissions;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -42,7 +43,7 @@ pub struct RoleDefinition {
 }
 
 /// A role that a principal has over a scope.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RoleAssignment {
     /// Its id: a guid.
     pub name: String,
@@ -52,6 +53,12 @@ pub struct RoleAssignment {
     pub role: String,
     /// Object id of the principal.
     pub principal: Uuid,
+    /// When it was made; for what was there from the start, the beginning of time.
+    #[serde(default)]
+    pub created: Timestamp,
+    /// Object id of its maker.
+    #[serde(default)]
+    pub created_by: Uuid,
 }
 
 /// Roles that every tenant has: id, name, actions, actions taken out.
@@ -232,7 +239,12 @@ fn filtered(call: &Call, member: &str) -> Option<String> {
 }
 
 pub(super) fn compared<'a>(filter: &'a str, member: &str) -> Option<&'a str> {
-    let start = filter.to_ascii_lowercase().find(&format!("{} eq '", member.to_ascii_lowercase()))?;
+    let lower = filter.to_ascii_lowercase();
+    // `name` is not meant by `tagName`.
+    let begins_word =
+        |start: &usize| !lower[..*start].ends_with(|before: char| before.is_ascii_alphanumeric());
+    let wanted = format!("{} eq '", member.to_ascii_lowercase());
+    let start = lower.match_indices(&wanted).map(|(start, _)| start).find(begins_word)?;
     filter[start..].split('\'').nth(1)
 }
 
@@ -283,5 +295,7 @@ mod tests {
         assert_eq!(compared("roleName eq 'Azure Thing'", "roleName"), Some("Azure Thing"));
         assert_eq!(compared("atScope() and principalId eq 'x'", "principalid"), Some("x"));
         assert_eq!(compared("atScope()", "principalId"), None);
+        assert_eq!(compared("tagName eq 'a' and name eq 'b'", "name"), Some("b"));
+        assert_eq!(compared("tagName eq 'a'", "name"), None);
     }
 }

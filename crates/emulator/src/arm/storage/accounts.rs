@@ -82,6 +82,11 @@ pub(super) fn show(state: &State, account: &Resource) -> Value {
     if let Some(properties) = shown["properties"].as_object_mut() {
         properties.remove("kind");
     }
+    let made = shown["properties"]["creationTime"].clone();
+    let encrypted = json!({"enabled": true, "keyType": "Account", "lastEnabledTime": made});
+    shown["properties"]["encryption"] =
+        json!({"keySource": "Microsoft.Storage", "services": {"blob": encrypted, "file": encrypted}});
+    shown["properties"]["keyCreationTime"] = json!({"key1": made, "key2": made});
     let creating = operations::pending(state, &account.id).is_some();
     shown["properties"]["provisioningState"] = Value::from(if creating { "Creating" } else { "Succeeded" });
     shown
@@ -121,11 +126,7 @@ fn check_name(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
 }
 
 fn list(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
-    let within = pages::within(call);
-    let accounts = state.arm.resources.iter().filter(|(key, _)| key.starts_with(&within));
-    let accounts = accounts.filter(|(_, account)| account.kind == KIND);
-    let shown = accounts.map(|(_, account)| show(state, account)).collect();
-    Ok(pages::page(state, call, shown))
+    Ok(pages::page(state, call, resources::listed(state, call, KIND, show)))
 }
 
 fn get(state: &mut State, call: &Call) -> Result<Reply, Refusal> {

@@ -111,7 +111,10 @@ fn show(call: &Call, container: &str) -> Value {
     json!({
         "id": format!("{account}/blobServices/default/containers/{container}"), "name": container,
         "type": "Microsoft.Storage/storageAccounts/blobServices/containers",
-        "properties": {"publicAccess": "None", "leaseStatus": "Unlocked", "leaseState": "Available"},
+        "properties": {
+            "publicAccess": "None", "leaseStatus": "Unlocked", "leaseState": "Available", "hasLegalHold": false,
+            "hasImmutabilityPolicy": false,
+        },
     })
 }
 

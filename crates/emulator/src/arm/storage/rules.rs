@@ -60,8 +60,8 @@ pub(super) fn read(state: &State, call: &Call, acls: &Value) -> Result<Value, Re
         check_subnet(state, call, id)?;
         subnets.push(json!({"id": id, "action": "Allow", "state": "Succeeded"}));
     }
-    let addresses = list("ipRules");
-    for rule in &addresses {
+    let mut addresses = Vec::new();
+    for rule in list("ipRules") {
         let value = rule["value"].as_str().unwrap_or_default();
         if Range::parse(value).is_none() && value.parse::<std::net::Ipv4Addr>().is_err() {
             let message = format!(
@@ -69,6 +69,7 @@ pub(super) fn read(state: &State, call: &Call, acls: &Value) -> Result<Value, Re
             );
             return Err(Refusal::new(400, "NetworkAclsValidationFailure", message));
         }
+        addresses.push(json!({"value": value, "action": "Allow"}));
     }
     Ok(json!({
         "bypass": acls["bypass"].as_str().unwrap_or("AzureServices"), "defaultAction": action,
