@@ -116,6 +116,8 @@ pub struct Emulator {
     pub(crate) tls: Arc<rustls::ServerConfig>,
     /// The agent package that it serves.
     pub(crate) packages: crate::devops::Packages,
+    /// Who sees every request and its reply.
+    pub(crate) observer: crate::observer::Observer,
     state: Mutex<State>,
     changes: watch::Sender<u64>,
     effects: mpsc::UnboundedSender<Effect>,
@@ -196,6 +198,11 @@ impl Emulator {
             self.change(|_| ());
         }
         found
+    }
+
+    /// Lets somebody see every request and its reply from now on; the first who asks stays.
+    pub fn observe(&self, see: impl Fn(&crate::observer::Exchange<'_>) + Send + Sync + 'static) {
+        self.observer.set(see);
     }
 
     pub(crate) fn note_request(&self, method: &hyper::Method, path: &str, status: u16) {
@@ -298,6 +305,7 @@ impl Running {
             hosted_agents: crate::pipelines::HostedAgents::default(),
             packages: crate::devops::Packages::default(),
             backends,
+            observer: crate::observer::Observer::default(),
             tls: Arc::clone(&tls),
             state: Mutex::new(state),
             changes,

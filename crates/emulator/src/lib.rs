@@ -21,6 +21,7 @@
 //! | [`devops`] | agent pools, agents, sessions, messages, job requests, plans |
 //! | [`pipelines`] | runs pipelines from YAML, serves hosted pools |
 //! | [`control`] | `/emulator/*`: state, faults, step mode |
+//! | [`observer`] | somebody who sees every request and its reply |
 
 #![expect(
     clippy::result_large_err,
@@ -37,6 +38,7 @@ pub mod faults;
 pub mod http;
 pub mod journal;
 pub mod jwt;
+pub mod observer;
 pub mod options;
 pub mod pipelines;
 pub mod schedule;

@@ -13,6 +13,7 @@ use crate::engine::{Engine, Remains};
 use crate::invocation::Invocation;
 use crate::life::Life;
 use crate::programs::Program;
+use crate::published::Judgement;
 
 /// Longer than anything in these tests takes, however busy the machine is.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(4);
@@ -35,6 +36,7 @@ pub struct World {
     pub(crate) running: Running,
     folder: tempfile::TempDir,
     _remains: Option<Remains>,
+    _judgement: Judgement,
 }
 
 impl World {
@@ -73,7 +75,8 @@ impl World {
         };
         let running = Running::start(options).await.expect("the emulator starts");
         let remains = running.emulator.runtime.network().map(Remains::of);
-        Self { running, folder, _remains: remains }
+        let judgement = Judgement::over(&running.emulator);
+        Self { running, folder, _remains: remains, _judgement: judgement }
     }
 
     /// Ends it, with whatever still runs in it.
@@ -171,6 +174,8 @@ impl World {
         environment.insert("NO_PROXY".to_owned(), "localhost,127.0.0.1".to_owned());
         environment.insert("PATH".to_owned(), std::env::var("PATH").unwrap_or_default());
         environment.insert("HOME".to_owned(), self.folder().display().to_string());
+        // Python leaves what it made of a script beside it.
+        environment.insert("PYTHONDONTWRITEBYTECODE".to_owned(), "1".to_owned());
         Invocation::foreign(program, words, environment)
     }
 
@@ -273,15 +278,14 @@ impl World {
         started.unwrap_or_else(|problem| panic!("no run: {problem}"))
     }
 
+    /// Registers a pipeline of this name, which others may run.
+    pub fn define(&self, name: &str, yaml: &str) {
+        emulator::pipelines::define(self.emulator(), name, yaml);
+    }
+
     /// Starts a run of one job for this agent, whose only step is a script.
     pub async fn job(&self, agent: &str, script: &str) -> u64 {
-        let indented: String = script.lines().flat_map(|line| ["      ", line, "\n"]).collect();
-        let pool = emulator::world::POOL;
-        let yaml = format!(
-            "pool:\n  name: {pool}\n  demands: Agent.Name -equals {agent}\nsteps:\n- checkout: none\n\
-             - script: |\n{indented}"
-        );
-        self.run(&yaml).await
+        self.run(&one_job(agent, script)).await
     }
 
     /// Waits until the agent has begun its job.
@@ -359,6 +363,16 @@ fn asked(state: &State, parts: &[&str]) -> u64 {
 
 fn groups(state: &State) -> Vec<String> {
     state.arm.container_groups.values().map(|group| group.name.clone()).collect()
+}
+
+/// A pipeline of one job for this agent, whose only step is a script.
+pub fn one_job(agent: &str, script: &str) -> String {
+    let indented: String = script.lines().flat_map(|line| ["      ", line, "\n"]).collect();
+    let pool = emulator::world::POOL;
+    format!(
+        "pool:\n  name: {pool}\n  demands: Agent.Name -equals {agent}\nsteps:\n- checkout: none\n\
+         - script: |\n{indented}"
+    )
 }
 
 /// A folder that every user may enter.

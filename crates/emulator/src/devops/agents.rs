@@ -230,6 +230,7 @@ pub(super) fn routes(router: &mut Router) {
     endpoint(router, Method::PUT, AGENT, replace);
     endpoint(router, Method::PATCH, AGENT, update);
     endpoint(router, Method::DELETE, AGENT, delete);
+    endpoint(router, Method::PUT, &format!("{AGENT}/usercapabilities"), put_user_capabilities);
 }
 
 /// The agent of the path's pool that the path names.
@@ -442,8 +443,22 @@ async fn replace(call: Call) -> Result<Reply, Reply> {
 }
 
 async fn update(call: Call) -> Result<Reply, Reply> {
-    let pool = managed(&call)?;
     let body = super::body(&call.request)?;
+    changed(&call, &body)
+}
+
+/// The body is the capabilities alone.
+async fn put_user_capabilities(call: Call) -> Result<Reply, Reply> {
+    let body = super::body(&call.request)?;
+    if !body.is_object() {
+        return Err(Refusal::bad_request("Value cannot be null. Parameter name: userCapabilities").into());
+    }
+    changed(&call, &json!({"userCapabilities": body}))
+}
+
+/// Changes the agent of the path by what the body says of it.
+fn changed(call: &Call, body: &Value) -> Result<Reply, Reply> {
+    let pool = managed(call)?;
     let base = &call.request.base_url;
     let shown = call.emulator.change(|state| {
         let found = of_path(state, &call.request, pool.id)?;
@@ -451,7 +466,7 @@ async fn update(call: Call) -> Result<Reply, Reply> {
             return Err(Refusal::bad_request("The id in the body is not that of the agent in the path."));
         }
         if let Some(agent) = state.devops.agents.get_mut(&found.id) {
-            change(agent, &body);
+            change(agent, body);
         }
         give_out(state);
         let agent = of_path(state, &call.request, pool.id)?;

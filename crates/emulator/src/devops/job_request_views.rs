@@ -25,6 +25,12 @@ pub(super) fn routes(router: &mut Router) {
     endpoint(router, Method::GET, REQUEST, get);
     endpoint(router, Method::PATCH, REQUEST, update);
     endpoint(router, Method::DELETE, REQUEST, delete);
+    endpoint(
+        router,
+        Method::GET,
+        "{project}/_apis/distributedtask/queues/{queue}/agentrequests",
+        list_of_queue,
+    );
 }
 
 /// A request as clients see it; with `matched` also which agents could do it.
@@ -104,6 +110,16 @@ impl Filter {
 
 async fn list(call: Call) -> Result<Reply, Reply> {
     let pool = visible(&call)?;
+    Ok(page(&call, |request| request.pool_id == pool.id))
+}
+
+async fn list_of_queue(call: Call) -> Result<Reply, Reply> {
+    let queue = super::queues::of_path(&call)?;
+    Ok(page(&call, |request| request.queue_id == queue.id))
+}
+
+/// A page of the requests that are wanted, the newest first.
+fn page(call: &Call, is_here: impl Fn(&JobRequest) -> bool) -> Reply {
     let query = &call.request.query;
     let filter = Filter::of(query);
     let completed = query.number("completedRequestCount");
@@ -113,7 +129,7 @@ async fn list(call: Call) -> Result<Reply, Reply> {
         let newest_first = state.devops.requests.range(..before).rev().map(|(_, request)| request);
         let mut finished = 0;
         let mut found = newest_first
-            .filter(|request| request.pool_id == pool.id && filter.takes(request))
+            .filter(|request| is_here(request) && filter.takes(request))
             .filter(|request| {
                 finished += u64::from(request.finish_time.is_some());
                 request.finish_time.is_none() || completed.is_none_or(|most| finished <= most)
@@ -124,10 +140,8 @@ async fn list(call: Call) -> Result<Reply, Reply> {
             page.iter().map(|request| shown(state, request, &call.request.base_url, top.is_none())).collect();
         let reply = Reply::json(200, &collection(&shown));
         match (top, page.last(), found.peek()) {
-            (Some(_), Some(last), Some(_)) => {
-                Ok(reply.header("x-ms-continuationtoken", &last.id.to_string()))
-            }
-            _ => Ok(reply),
+            (Some(_), Some(last), Some(_)) => reply.header("x-ms-continuationtoken", &last.id.to_string()),
+            _ => reply,
         }
     })
 }

@@ -56,6 +56,7 @@ pub use plans::{
     id_of, put_record,
 };
 pub use pools::{Pool, pool_by_name};
+pub(crate) use projects::owner;
 pub use queues::{Queue, queue_by_pool_name};
 pub use sessions::Session;
 pub(crate) use tasks::task_names_apart;

@@ -15,7 +15,7 @@ pub(super) const OWNER_ID: Uuid = uuid!("3f7a1c52-6b0e-4f7e-9d53-0c2f8a1be001");
 pub(super) const OWNER_NAME: &str = "Owner of contoso";
 
 /// The owner as other things refer to them.
-pub(super) fn owner(base: &str) -> Value {
+pub(crate) fn owner(base: &str) -> Value {
     json!({
         "id": OWNER_ID, "displayName": OWNER_NAME, "uniqueName": "owner@contoso.example",
         "url": format!("{base}/{ORGANIZATION}/_apis/Identities/{OWNER_ID}"), "descriptor": format!("aad.{OWNER_ID}"),

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use super::pipeline_permissions::PipelinePermissions;
 use super::pools::{Pool, first_pools};
 use super::wire::{Refusal, collection};
-use super::{Call, endpoint};
-use crate::http::{Reply, Router};
+use super::{Call, Caller, endpoint};
+use crate::http::{Query, Reply, Router};
 
 /// A queue of the project.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -68,31 +68,62 @@ fn shown(state: &crate::State, queue: &Queue) -> Value {
     json!({"id": queue.id, "projectId": state.devops.project_id, "name": queue.name, "pool": pool})
 }
 
+/// Which queues a list is about.
+struct Filter {
+    names: Option<Vec<String>>,
+    ids: Option<Vec<u64>>,
+    pools: Option<Vec<u64>>,
+    action: String,
+}
+
+impl Filter {
+    fn of(query: &Query) -> Self {
+        let numbers =
+            |text: &str| -> Vec<u64> { text.split(',').filter_map(|id| id.trim().parse().ok()).collect() };
+        let several = |text: &str| text.split(',').map(|name| name.trim().to_owned()).collect();
+        let one = query.get("queueName").filter(|name| !name.is_empty()).map(|name| vec![name.to_owned()]);
+        Self {
+            names: one.or_else(|| query.get("queueNames").map(several)),
+            ids: query.get("queueIds").map(numbers),
+            pools: query.get("poolIds").map(numbers),
+            action: query.get("actionFilter").unwrap_or("none").to_ascii_lowercase(),
+        }
+    }
+
+    fn takes(&self, queue: &Queue, caller: &Caller) -> bool {
+        let may = match self.action.as_str() {
+            "manage" | "2" => caller.require_manage(&queue.name).is_ok(),
+            "use" | "16" => caller.require_use(&queue.name).is_ok(),
+            _ => true,
+        };
+        let named = |names: &Vec<String>| names.iter().any(|name| queue.name.eq_ignore_ascii_case(name));
+        may && self.names.as_ref().is_none_or(named)
+            && self.ids.as_ref().is_none_or(|ids| ids.contains(&queue.id))
+            && self.pools.as_ref().is_none_or(|pools| pools.contains(&queue.pool_id))
+    }
+}
+
 async fn list(call: Call) -> Result<Reply, Reply> {
     super::projects::check(&call)?;
-    let query = &call.request.query;
-    let name = query.get("queueName").filter(|name| !name.is_empty());
-    let ids: Option<Vec<u64>> =
-        query.get("queueIds").map(|ids| ids.split(',').filter_map(|id| id.trim().parse().ok()).collect());
+    let filter = Filter::of(&call.request.query);
     let queues: Vec<Value> = call.emulator.read(|state| {
-        let queues = state.devops.queues.values();
-        queues
-            .filter(|queue| name.is_none_or(|name| queue.name.eq_ignore_ascii_case(name)))
-            .filter(|queue| ids.as_ref().is_none_or(|ids| ids.contains(&queue.id)))
-            .map(|queue| shown(state, queue))
-            .collect()
+        let queues = state.devops.queues.values().filter(|queue| filter.takes(queue, &call.caller));
+        queues.map(|queue| shown(state, queue)).collect()
     });
     Ok(Reply::json(200, &collection(&queues)))
 }
 
-async fn get(call: Call) -> Result<Reply, Reply> {
-    super::projects::check(&call)?;
+/// The queue that the path names.
+pub(super) fn of_path(call: &Call) -> Result<Queue, Refusal> {
+    super::projects::check(call)?;
     let text = call.request.param("queue");
-    let found = call.emulator.read(|state| {
-        let queue = state.devops.queues.get(&text.parse().ok()?)?;
-        Some(shown(state, queue))
-    });
-    let missing =
-        || Refusal::new(404, "TaskAgentQueueNotFoundException", format!("Agent queue {text} not found."));
-    Ok(Reply::json(200, &found.ok_or_else(missing)?))
+    let found = call.emulator.read(|state| state.devops.queues.get(&text.parse().ok()?).cloned());
+    found.ok_or_else(|| {
+        Refusal::new(404, "TaskAgentQueueNotFoundException", format!("Agent queue {text} not found."))
+    })
+}
+
+async fn get(call: Call) -> Result<Reply, Reply> {
+    let queue = of_path(&call)?;
+    Ok(Reply::json(200, &call.emulator.read(|state| shown(state, &queue))))
 }

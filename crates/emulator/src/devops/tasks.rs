@@ -219,6 +219,10 @@ pub(super) fn routes(router: &mut Router) {
 }
 
 async fn list(call: Call) -> Result<Reply, Reply> {
+    // Assumed: the service takes the version from the query as from the path. azure-devops-node-api asks so.
+    if call.request.query.get("versionString").is_some() {
+        return get(call).await;
+    }
     let id = call.request.param("task");
     let tasks: Vec<Value> = call.emulator.read(|state| {
         let of_id = |task: &&TaskDefinition| id.is_empty() || task.id.to_string().eq_ignore_ascii_case(id);
@@ -228,7 +232,8 @@ async fn list(call: Call) -> Result<Reply, Reply> {
 }
 
 async fn get(call: Call) -> Result<Reply, Reply> {
-    let (id, version) = (call.request.param("task"), call.request.param("version"));
+    let (id, in_path) = (call.request.param("task"), call.request.param("version"));
+    let version = call.request.query.get("versionString").filter(|_| in_path.is_empty()).unwrap_or(in_path);
     let found = call.emulator.read(|state| {
         let mut tasks = all(state);
         tasks

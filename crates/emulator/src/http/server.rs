@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::routers::Routers;
 use super::{Query, Reply, Request, Router, Service};
+use crate::observer::Exchange;
 use crate::{Emulator, State};
 
 /// Largest request body: pages of job logs are the largest that clients send.
@@ -143,7 +144,7 @@ async fn answer(
     let hold = is_hit(&emulator, &request, "http.hold");
     let reply = match fault_reply(&emulator, &request) {
         Some(reply) => reply,
-        None => route(&emulator, door, request).await,
+        None => route_seen(&emulator, door, request).await,
     };
     if hold {
         hold_back(&emulator).await;
@@ -154,6 +155,49 @@ async fn answer(
     } else {
         Ok(response(dated(&emulator, reply)))
     }
+}
+
+/// What an observer sees of a request; its handler takes the request itself.
+struct Seen {
+    method: hyper::Method,
+    path: String,
+    api_version: Option<String>,
+    user_agent: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Seen {
+    fn of(request: &Request) -> Self {
+        Self {
+            method: request.method.clone(),
+            path: request.path.clone(),
+            api_version: request.query.get("api-version").map(str::to_owned),
+            user_agent: request.header("user-agent").map(str::to_owned),
+            body: request.body.clone(),
+        }
+    }
+
+    fn with<'a>(&'a self, reply: &'a Reply) -> Exchange<'a> {
+        Exchange {
+            method: self.method.as_str(),
+            path: &self.path,
+            api_version: self.api_version.as_deref(),
+            user_agent: self.user_agent.as_deref(),
+            request: &self.body,
+            status: reply.status.as_u16(),
+            reply: &reply.body,
+        }
+    }
+}
+
+/// Routes where the observer sees it, if there is one. Faults of the wire are not the services' own replies.
+async fn route_seen(emulator: &Arc<Emulator>, door: &Door, request: Request) -> Reply {
+    let seen = emulator.observer.is_there().then(|| Seen::of(&request));
+    let reply = route(emulator, door, request).await;
+    if let Some(seen) = seen {
+        emulator.observer.sees(&seen.with(&reply));
+    }
+    reply
 }
 
 fn service_of(state: &State, path: &str) -> Service {

@@ -18,6 +18,18 @@ async fn a_registered_agent_is_shown_as_it_is() {
 }
 
 #[tokio::test]
+async fn what_people_say_that_an_agent_can_do_is_put_as_a_whole() {
+    let contoso = Organization::start().await;
+    let agent = contoso.register("one").await;
+    let path = format!("{}/usercapabilities", agent.path());
+    contoso.call(Method::PUT, &path, Some(json!({"rack": "6", "row": "2"}))).await.ok();
+    let put = contoso.call(Method::PUT, &path, Some(json!({"rack": "7"}))).await.ok().body;
+    assert_eq!(put["userCapabilities"], json!({"rack": "7"}));
+    assert_eq!(contoso.get(&format!("{AGENTS}?demands=rack -equals 7")).await.ok().items().len(), 1);
+    assert_eq!(contoso.call(Method::PUT, &path, Some(json!([]))).await.status, 400);
+}
+
+#[tokio::test]
 async fn a_name_is_taken_once_in_a_pool() {
     let contoso = Organization::start().await;
     contoso.register("one").await;

@@ -187,3 +187,23 @@ async fn lists_of_requests_show_what_was_asked_for() {
     assert_eq!(rest.items().len(), 1);
     assert_eq!(rest.header("x-ms-continuationtoken"), "", "the last page");
 }
+
+#[tokio::test]
+async fn jobs_are_listed_by_the_queue_they_came_through() {
+    let contoso = Organization::start().await;
+    let (first, second) = (contoso.queue(&[]), contoso.queue(&[]));
+    let queues = contoso.get("sample/_apis/distributedtask/queues").await.ok();
+    let of = |pool: u64| {
+        queues.items().iter().find(|queue| queue["pool"]["id"] == pool).expect("a queue")["id"].clone()
+    };
+    let listed = async |pool: u64, query: &str| {
+        let path = format!("sample/_apis/distributedtask/queues/{}/agentrequests{query}", of(pool));
+        let answer = contoso.get(&path).await.ok();
+        answer.items().iter().map(|request| request["requestId"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(POOL, "").await, [second.request_id, first.request_id]);
+    assert_eq!(listed(POOL, "?$top=1").await, [second.request_id]);
+    assert!(listed(1, "").await.is_empty());
+    let nowhere = contoso.get("sample/_apis/distributedtask/queues/99/agentrequests").await;
+    assert_eq!(nowhere.refusal(), (404, "TaskAgentQueueNotFoundException"));
+}

@@ -47,6 +47,31 @@ async fn run(person: &Person) -> String {
     person.logs(run).await
 }
 
+#[tokio::test]
+async fn a_connection_is_shown_without_what_is_confidential() {
+    let person = Person::start_with(None).await;
+    let key = json!({"serviceprincipalid": "app", "serviceprincipalkey": "planted-5ecret"});
+    person.connect("prod", connection(&person, "ServicePrincipal", key)).await.expect("a connection");
+    let all = person.get("serviceendpoint/endpoints?type=azurerm&authSchemes=ServicePrincipal").await;
+    let shown = &all["value"][0];
+    assert!(!all.to_string().contains("planted-5ecret"), "{all}");
+    assert_eq!(shown["authorization"]["parameters"]["serviceprincipalid"], "app");
+    let one =
+        person.get(&format!("serviceendpoint/endpoints/{}", shown["id"].as_str().expect("an id"))).await;
+    assert_eq!(one, *shown);
+    for (query, count) in [("endpointNames=PROD,other", 1), ("endpointIds=other", 0), ("type=generic", 0)] {
+        assert_eq!(
+            person.get(&format!("serviceendpoint/endpoints?{query}")).await["count"],
+            count,
+            "{query}"
+        );
+    }
+    assert_eq!(
+        person.get("serviceendpoint/endpoints/00000000-0000-0000-0000-000000000001").await,
+        Value::Null
+    );
+}
+
 /// Asks for a token of the job, shows whom it is about, and takes it to Entra ID.
 const FEDERATED: &str = "
     const uri = `${e.SYSTEM_OIDCREQUESTURI}?api-version=7.1&serviceConnectionId=${id}`;

@@ -149,3 +149,32 @@ jobs:
     let jobs = person.records(run, "Job").await;
     assert_eq!(jobs.iter().filter(|(name, ..)| name.starts_with("go ")).count(), 2, "{jobs:?}");
 }
+
+#[tokio::test]
+async fn a_run_may_be_queued_as_a_build_and_is_found_by_what_it_is() {
+    let person = Person::start().await;
+    let (_, put) =
+        person.put("pipelines/test", json!({"yaml": "steps: [{script: echo it is $(word)}]"})).await;
+    let queued =
+        person.queue(json!({"definition": {"id": put["id"]}, "parameters": "{\"word\": \"hello\"}"})).await;
+    let build = queued.expect("a build");
+    let run = build["id"].as_u64().expect("an id");
+    assert_eq!(person.result(run).await, "succeeded");
+    assert!(person.logs(run).await.contains("it is hello"));
+    let number = build["buildNumber"].as_str().expect("a number");
+    let by_number = format!("buildNumber={number}");
+    for (query, count) in [
+        ("statusFilter=completed&resultFilter=succeeded", 1),
+        ("statusFilter=2&resultFilter=2", 1),
+        ("statusFilter=inProgress", 0),
+        ("statusFilter=all&resultFilter=failed,canceled", 0),
+        (by_number.as_str(), 1),
+        ("buildNumber=none", 0),
+        ("buildIds=99", 0),
+        ("definitions=99", 0),
+    ] {
+        assert_eq!(person.get(&format!("build/builds?{query}")).await["count"], count, "{query}");
+    }
+    let unknown = person.queue(json!({"definition": {"id": 99}})).await;
+    assert_eq!(unknown.expect_err("a refusal")["typeKey"], "DefinitionNotFoundException");
+}

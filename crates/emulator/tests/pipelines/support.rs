@@ -192,6 +192,14 @@ impl Person {
         }
     }
 
+    /// Queues a build. `Err` is the refusal.
+    pub(crate) async fn queue(&self, build: Value) -> Result<Value, Value> {
+        let path = "contoso/sample/_apis/build/builds";
+        let (status, text) = self.call(Method::POST, path, "application/json", Some(&build)).await;
+        let body = serde_json::from_str(&text).expect("JSON");
+        if status.is_success() { Ok(body) } else { Err(body) }
+    }
+
     /// Starts a run of a pipeline that is nothing but its text.
     pub(crate) async fn run(&self, yaml: &str) -> u64 {
         self.try_run(json!({ "yaml": yaml }), json!({})).await.expect("a run")

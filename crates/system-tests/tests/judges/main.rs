@@ -5,6 +5,8 @@
 //! emulator is listed in `docs/fidelity.md`.
 
 mod azure_cli;
+mod devops_node;
+mod devops_python;
 mod fidelity;
 mod sdk_python;
 mod support;

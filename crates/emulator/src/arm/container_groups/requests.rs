@@ -69,12 +69,23 @@ fn find<'a>(state: &'a State, call: &Call) -> Result<&'a ContainerGroup, Refusal
     })
 }
 
-fn shown(state: &State, group: &ContainerGroup) -> Value {
-    show::container_group(group, &state.world.tenant.to_string(), true)
+fn shown(state: &State, call: &Call, group: &ContainerGroup) -> Value {
+    of_version(call, show::container_group(group, &state.world.tenant.to_string(), true))
+}
+
+/// What the version that is asked for knows of a group: standby pools came with 2024-05-01-preview.
+fn of_version(call: &Call, mut shown: Value) -> Value {
+    let version = call.request.query.get("api-version").unwrap_or_default();
+    if version < "2024-05-01"
+        && let Some(properties) = shown["properties"].as_object_mut()
+    {
+        properties.remove("isCreatedFromStandbyPool");
+    }
+    shown
 }
 
 fn get(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
-    Ok(Reply::json(200, &shown(state, find(state, call)?)))
+    Ok(Reply::json(200, &shown(state, call, find(state, call)?)))
 }
 
 /// The groups of a resource group, or of the subscription.
@@ -82,7 +93,7 @@ fn list(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
     let within = pages::within(call);
     let tenant = state.world.tenant.to_string();
     let groups = life::listed(state).filter(|group| group.id.to_ascii_lowercase().starts_with(&within));
-    let shown = groups.map(|group| show::container_group(group, &tenant, false)).collect();
+    let shown = groups.map(|group| of_version(call, show::container_group(group, &tenant, false))).collect();
     Ok(pages::page(state, call, shown))
 }
 
@@ -116,7 +127,7 @@ fn put(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
     }
     let status = if existing.is_some() { 200 } else { 201 };
     let group = build(state, call, admitted, existing, operation);
-    let (key, location, view) = (group.key, group.location.clone(), shown(state, &group));
+    let (key, location, view) = (group.key, group.location.clone(), shown(state, call, &group));
     state.arm.container_groups.insert(id.to_ascii_lowercase(), group);
     state.note(call.param("name"), journal::Event::GroupCreated);
     life::provision(state, key);
@@ -156,7 +167,8 @@ fn retag(state: &mut State, call: &Call, tags: Value) -> Reply {
     if let Some(group) = state.arm.container_groups.get_mut(&id(call).to_ascii_lowercase()) {
         group.tags = tags;
     }
-    find(state, call).map_or_else(|_| Reply::status(404), |group| Reply::json(200, &shown(state, group)))
+    find(state, call)
+        .map_or_else(|_| Reply::status(404), |group| Reply::json(200, &shown(state, call, group)))
 }
 
 fn build(
@@ -228,7 +240,7 @@ fn patch(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
 
 fn delete(state: &mut State, call: &Call) -> Result<Reply, Refusal> {
     let Ok(group) = find(state, call) else { return Ok(Reply::status(204)) };
-    let (key, location, view) = (group.key, group.location.clone(), shown(state, group));
+    let (key, location, view) = (group.key, group.location.clone(), shown(state, call, group));
     let creating =
         matches!(group.provisioning_state, ProvisioningState::Pending | ProvisioningState::Creating);
     if group.provisioning_state == ProvisioningState::Deleting || state.faults.take_one("arm.transitioning") {

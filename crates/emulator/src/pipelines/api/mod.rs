@@ -3,6 +3,7 @@
 mod builds;
 mod control;
 mod definitions;
+mod endpoints;
 mod logs;
 mod runs;
 
@@ -24,6 +25,7 @@ pub(super) fn routes(router: &mut Router) {
     runs::routes(router);
     builds::routes(router);
     logs::routes(router);
+    endpoints::routes(router);
 }
 
 /// Refuses a path that names a project which is not there.
@@ -65,9 +67,11 @@ fn definition(call: &Call, name: &str) -> Result<Definition, Refusal> {
     check_project(call)?;
     let id = number(call, name)?;
     let found = call.emulator.read(|state| state.pipelines.definitions.get(&id).cloned());
-    found.ok_or_else(|| {
-        Refusal::new(404, "DefinitionNotFoundException", format!("The pipeline with ID {id} does not exist."))
-    })
+    found.ok_or_else(|| no_definition(id))
+}
+
+fn no_definition(id: u64) -> Refusal {
+    Refusal::new(404, "DefinitionNotFoundException", format!("The pipeline with ID {id} does not exist."))
 }
 
 /// The run that the path names.

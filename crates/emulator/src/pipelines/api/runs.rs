@@ -94,7 +94,7 @@ pub(in crate::pipelines) async fn begin(
     emulator.change(|state| execution::start_run(state, id, &pipeline, variables))
 }
 
-fn invalid(problem: String) -> Refusal {
+pub(super) fn invalid(problem: String) -> Refusal {
     Refusal::new(400, "PipelineValidationException", problem)
 }
 
