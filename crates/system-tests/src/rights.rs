@@ -29,7 +29,7 @@ impl World {
         let resource = UserAssignedIdentity {
             name: name.to_owned(),
             location: emulator::world::LOCATION.to_owned(),
-            tags: Value::Null,
+            tags: serde_json::json!({}),
             identity,
         };
         let definition = RoleDefinition {
@@ -71,7 +71,7 @@ impl World {
             name,
             kind: kind.to_owned(),
             location: emulator::world::LOCATION.to_owned(),
-            tags: Value::Null,
+            tags: serde_json::json!({}),
             sku: serde_json::json!({"name": "Basic", "tier": "Basic"}),
             properties: serde_json::json!({"provisioningState": "Succeeded", "loginServer": login_server}),
         };

@@ -3,6 +3,11 @@
 import os
 from datetime import datetime, timedelta, timezone
 
+from azure.devops.v7_1.pipeline_permissions.models import (
+    Permission,
+    PipelinePermission,
+    ResourcePipelinePermissions,
+)
 from azure.devops.v7_1.task_agent.models import TaskAgentPool
 
 from support import POOL, PROJECT, connect, sample_pool
@@ -76,6 +81,18 @@ def connections(endpoints):
     assert endpoints.get_service_endpoint_details(PROJECT, found.id).data["subscriptionName"] == "Sample"
 
 
+def pipelines_of_a_queue(agents, permissions):
+    (queue,) = agents.get_agent_queues(PROJECT, queue_name=POOL)
+    open_to_all = permissions.get_pipeline_permissions_for_resource(PROJECT, "queue", str(queue.id))
+    assert open_to_all.all_pipelines.authorized
+    change = ResourcePipelinePermissions(
+        all_pipelines=Permission(authorized=False), pipelines=[PipelinePermission(authorized=True, id=12)]
+    )
+    changed = permissions.update_pipeline_permisions_for_resource(change, PROJECT, "queue", str(queue.id))
+    assert (changed.all_pipelines, [one.id for one in changed.pipelines]) == (None, [12])
+    assert (changed.resource.type, changed.resource.id) == ("queue", str(queue.id))
+
+
 clients = connect().clients_v7_1
 agents = clients.get_task_agent_client()
 connection(clients)
@@ -84,3 +101,4 @@ changed_pools(agents)
 queues(agents)
 projects(clients.get_core_client())
 connections(clients.get_service_endpoint_client())
+pipelines_of_a_queue(agents, clients.get_pipeline_permissions_client())

@@ -61,7 +61,7 @@ fn guard(world: &World, rules: &[Value]) {
         name: "guard".to_owned(),
         kind: "Microsoft.Network/networkSecurityGroups".to_owned(),
         location: "westeurope".to_owned(),
-        tags: Value::Null,
+        tags: serde_json::json!({}),
         sku: Value::Null,
         properties: json!({"securityRules": rules}),
     };
