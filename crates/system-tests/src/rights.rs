@@ -5,7 +5,6 @@ use emulator::devops::{Member, Role};
 use emulator::entra::App;
 
 use rsa::pkcs8::{EncodePrivateKey as _, LineEnding};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::World;
