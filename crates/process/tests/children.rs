@@ -167,12 +167,11 @@ async fn ignored_signals_are_not_inherited() {
         "trap '' INT QUIT HUP TERM USR1; exec {} --exact ignored_signals_are_not_inherited",
         ourselves.display()
     );
-    let status = std::process::Command::new("/bin/sh")
-        .args(["-c", &script])
-        .env(INNER, answer.path())
-        .output()
-        .unwrap();
-    assert!(status.status.success());
+    // Started by the crate: a reaper of another test would take the exit of a child that it does not know.
+    let inner = answer.path().display().to_string();
+    let command = Command::new("/bin/sh").arguments(["-c", &script]).environment([(INNER, inner)]);
+    let (exit, lines) = run(command).await;
+    assert!(exit.is_success(), "{lines:?}");
     let answer = fs::read_to_string(answer.path()).unwrap();
     let mask = u64::from_str_radix(answer.strip_prefix("SigIgn:").unwrap().trim(), 16).unwrap();
     assert_eq!(mask & 0x7fff_ffff, 0, "standard signals are still ignored: {answer}");

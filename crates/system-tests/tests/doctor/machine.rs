@@ -34,6 +34,12 @@ async fn a_host_that_does_not_answer() {
 }
 
 #[tokio::test]
+async fn a_certificate_that_nobody_trusts() {
+    let world = World::start().await;
+    says("certificate-not-trusted", &doctor(&world).without("ca-file")).await;
+}
+
+#[tokio::test]
 async fn names_without_addresses() {
     let world = World::start().await;
     let nowhere = doctor(&world).with("organization-url", "https://nowhere.invalid/contoso");

@@ -36,13 +36,18 @@ async fn up_gives_a_network_that_agents_run_in_and_down_takes_everything_back() 
     let again = sample(&world, &["up"]).run().await;
     assert!(again.said().contains("Nothing to do"), "{}", again.said());
 
-    let provisioned = world
-        .provision()
-        .and("vnet-resource-group", "ephemeral-agents-sample-vnet")
-        .and("vnet-name", "sampleprivatenetwork")
-        .and("subnet-name", "azure-devops-agents")
-        .run()
-        .await;
+    let in_network = |command: Invocation| {
+        command
+            .and("vnet-resource-group", "ephemeral-agents-sample-vnet")
+            .and("vnet-name", "sampleprivatenetwork")
+            .and("subnet-name", "azure-devops-agents")
+    };
+    let looked = in_network(world.doctor()).with("image", "127.0.0.1:9/agent:1").run().await;
+    let said = looked.said();
+    assert_eq!(looked.code, Some(0), "{said}");
+    assert!(said.contains("The subnet has a way out, and its rules let the agent through."), "{said}");
+
+    let provisioned = in_network(world.provision()).run().await;
     assert_eq!(provisioned.code, Some(0), "{}", provisioned.said());
     assert!(!provisioned.said().contains("NAT gateway"), "it has a way out: {}", provisioned.said());
     let refused = sample(&world, &["down"]).run().await;

@@ -29,9 +29,13 @@ pub(super) fn container_group(group: &ContainerGroup, tenant: &str, with_instanc
             properties["ipAddress"]["fqdn"] = Value::from(name);
         }
     }
-    for list in ["initContainers", "containers"] {
+    // What is to run before has no ports.
+    for (list, lists) in [
+        ("initContainers", &["environmentVariables"][..]),
+        ("containers", &["ports", "environmentVariables"]),
+    ] {
         for container in properties[list].as_array_mut().into_iter().flatten() {
-            complete_container(group, container, with_instance_view);
+            complete_container(group, (container, lists), with_instance_view);
         }
     }
     if with_instance_view {
@@ -87,12 +91,16 @@ fn blank(value: &mut Value) {
     }
 }
 
-fn complete_container(group: &ContainerGroup, container: &mut Value, with_instance_view: bool) {
+fn complete_container(
+    group: &ContainerGroup,
+    (container, lists): (&mut Value, &[&str]),
+    with_instance_view: bool,
+) {
     let name = container["name"].as_str().unwrap_or_default().to_owned();
     let properties = &mut container["properties"];
-    for list in ["ports", "environmentVariables"] {
-        if properties[list].is_null() {
-            properties[list] = json!([]);
+    for list in lists {
+        if properties[*list].is_null() {
+            properties[*list] = json!([]);
         }
     }
     let state = group.containers.iter().find(|state| state.name == name);
