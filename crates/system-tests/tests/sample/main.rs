@@ -47,6 +47,32 @@ async fn up_gives_a_network_that_agents_run_in_and_down_takes_everything_back() 
     assert_eq!(looked.code, Some(0), "{said}");
     assert!(said.contains("The subnet has a way out, and its rules let the agent through."), "{said}");
 
+    // As docs/getting-started.md has it; nobody has pushed the image.
+    let server = world
+        .emulator()
+        .read(|state| state.arm.registries.last().expect("its registry").login_server.clone());
+    let identity = |name: &str| {
+        format!(
+            "{}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{name}",
+            world.resource_group()
+        )
+    };
+    let looked = in_network(world.doctor())
+        .with("image", &format!("{server}/agent:1"))
+        .and("registry-identity", &identity("ephemeral-agents-pull"))
+        .and("identity", &identity("ephemeral-agents-take-down"))
+        .run()
+        .await;
+    let said = looked.said();
+    for part in [
+        "ephemeral-agents-pull may pull the image.",
+        "ephemeral-agents-take-down may delete its container group.",
+        "The registry has no image",
+        "0 warnings, 1 failed.",
+    ] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+
     let provisioned = in_network(world.provision()).run().await;
     assert_eq!(provisioned.code, Some(0), "{}", provisioned.said());
     assert!(!provisioned.said().contains("NAT gateway"), "it has a way out: {}", provisioned.said());
