@@ -2,13 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
 
 use super::image;
-use super::life::{command, run_job, wait_for_end};
+use super::life::{command, run_job, second_of_day, wait_for_end};
 use super::sample::{self, Usage};
 use crate::binaries::Binaries;
 use crate::emulator::Emulator;
@@ -179,12 +178,6 @@ fn image_script(data: &Path, azure_cli: &Path) -> Result<PathBuf> {
     std::fs::write(&script, text)?;
     std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755))?;
     Ok(script)
-}
-
-/// As the journal counts: seconds since midnight.
-fn second_of_day() -> Result<f64> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    Ok(since.as_secs_f64() % 86_400.0)
 }
 
 /// The medians of both ways, side by side.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use serde_json::{Value, json};
@@ -29,10 +29,10 @@ pub(super) struct Life {
 pub(super) fn measure(emulator: &Emulator, shipped: &Binaries, image: &str) -> Result<Life> {
     let (provision, output) = provision(emulator, shipped, image)?;
     let name = output["agentName"].as_str().context("provision names no agent")?.to_owned();
-    let supervisor_pid = *sample::children(emulator.pid().unwrap_or_default(), "agent-supervisor")
+    let supervisor_pid = *sample::children_called(emulator.pid().unwrap_or_default(), "agent-supervisor")
         .first()
         .context("no supervisor runs under the emulator")?;
-    let agent = *sample::children(supervisor_pid, "Agent.Listener")
+    let agent = *sample::children_called(supervisor_pid, "Agent.Listener")
         .first()
         .context("no agent under the supervisor")?;
     let started =
@@ -107,6 +107,12 @@ pub(super) fn command(emulator: &Emulator, shipped: &Binaries, image: &str) -> C
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
+}
+
+/// As the journal counts: seconds since midnight.
+pub(super) fn second_of_day() -> Result<f64> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    Ok(since.as_secs_f64() % 86_400.0)
 }
 
 pub(super) fn run_job(emulator: &Emulator, name: &str) -> Result<()> {

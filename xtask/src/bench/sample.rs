@@ -44,11 +44,16 @@ pub(super) fn watch_tree(root: u32, without: Option<&str>) -> Usage {
     Usage { memory_mib: most, processor_seconds: processor.values().sum() }
 }
 
+/// Every process of the machine.
+fn processes() -> Vec<(u32, Stat)> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter_map(|pid| Some((pid, parse_stat(pid)?))).collect()
+}
+
 /// A process and all that it started, as far as they live.
 fn tree(root: u32, without: Option<&str>) -> Vec<u32> {
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let all: Vec<(u32, Stat)> = pids.filter_map(|pid| Some((pid, parse_stat(pid)?))).collect();
+    let all = processes();
     let mut tree = vec![root];
     let mut next = 0;
     while let Some(&parent) = tree.get(next) {
@@ -86,19 +91,19 @@ fn mebibytes_of(status: &str, key: &str) -> Option<f64> {
 
 /// Every child of a process.
 pub(super) fn children_of(parent: u32) -> Vec<u32> {
-    let mut children = tree(parent, None);
-    children.retain(|pid| parse_stat(*pid).is_some_and(|stat| stat.parent == parent));
-    children
+    children(parent, |_| true)
 }
 
 /// Children of `parent` whose program is called `program`.
-pub(super) fn children(parent: u32, program: &str) -> Vec<u32> {
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| {
-        parse_stat(*pid).is_some_and(|stat| stat.parent == parent && program.starts_with(&stat.name))
-    })
-    .collect()
+pub(super) fn children_called(parent: u32, program: &str) -> Vec<u32> {
+    // The system keeps the beginning of a name.
+    children(parent, |name| program.starts_with(name))
+}
+
+fn children(parent: u32, is_wanted: impl Fn(&str) -> bool) -> Vec<u32> {
+    let of_parent =
+        |(pid, stat): (u32, Stat)| (stat.parent == parent && is_wanted(&stat.name)).then_some(pid);
+    processes().into_iter().filter_map(of_parent).collect()
 }
 
 /// When a process started, in seconds since the machine did.
@@ -127,7 +132,7 @@ fn parse_stat(pid: u32) -> Option<Stat> {
 
 #[cfg(test)]
 mod tests {
-    use super::{children, look, start_seconds, tree, watch_tree};
+    use super::{children_called, children_of, look, start_seconds, tree, watch_tree};
 
     #[test]
     fn this_process_can_be_looked_at() {
@@ -140,17 +145,16 @@ mod tests {
 
     #[test]
     fn a_tree_is_watched_to_its_end() {
-        let script = "cat & (exec -a Agent.Test cat) & wait";
+        // In the foreground, where a shell leaves its standard input to what it starts.
+        let script = "cat; true";
         let mut root = std::process::Command::new("bash");
         let mut root = root.args(["-c", script]).stdin(std::process::Stdio::piped()).spawn().expect("bash");
         let id = root.id();
         let watcher = std::thread::spawn(move || watch_tree(id, None));
-        let grown = |count: usize| {
-            while tree(id, None).len() < count {
-                std::thread::yield_now();
-            }
-        };
-        grown(2);
+        while children_called(id, "cat").is_empty() {
+            std::thread::yield_now();
+        }
+        assert_eq!((tree(id, None).len(), tree(id, Some("cat"))), (2, vec![id]));
         drop(root.stdin.take());
         root.wait().expect("bash ends");
         let usage = watcher.join().expect("watched");
@@ -161,7 +165,8 @@ mod tests {
     fn children_are_found_by_name() {
         let mut child =
             std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().expect("cat");
-        assert_eq!(children(std::process::id(), "cat"), [child.id()]);
+        assert_eq!(children_called(std::process::id(), "cat"), [child.id()]);
+        assert!(children_of(std::process::id()).contains(&child.id()));
         drop(child.stdin.take());
         child.wait().expect("cat ends");
     }

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 
 use super::Row;
+use super::life::second_of_day;
 use crate::binaries::Binaries;
 use crate::emulator::Emulator;
 use crate::programs::{execute, root};
@@ -76,12 +76,6 @@ fn run(emulator: &Emulator, folder: &Path, shipped: &Binaries, image: &str) -> R
     let created = created.with_context(|| format!("no container group of {name} in the journal"))?;
     take_down(emulator, shipped, name)?;
     Ok(created - begin)
-}
-
-/// As the journal counts: seconds since midnight.
-fn second_of_day() -> Result<f64> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    Ok(since.as_secs_f64() % 86_400.0)
 }
 
 fn take_down(emulator: &Emulator, shipped: &Binaries, name: &str) -> Result<()> {

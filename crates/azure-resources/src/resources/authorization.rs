@@ -138,11 +138,6 @@ impl Permissions {
         Self(rows)
     }
 
-    /// Whether there are none at all.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Whether they allow an action: a row allows what its actions cover and its exceptions do not.
     pub fn allow(&self, action: &str) -> bool {
         let covers = |row: &Value, key: &str| {

@@ -15,13 +15,12 @@ use crate::errors::{Failure, Problem};
 use crate::settings::environment::{Credentials, Environment};
 use crate::settings::layers::{self, Given, Refusal, undefined_macro};
 use crate::settings::{AzureCredential, DevOpsCredential, devops_token};
+use crate::wiring::REGISTRY_TOKEN_USER;
 
 /// Azure connection of the task.
 const AZURE: &str = "connectedServiceNameARM";
 /// Registry connection of the task.
 const REGISTRY: &str = "containerRegistry";
-/// Who shows a token to a registry in Azure gives this as the user.
-const TOKEN_USER: &str = "00000000-0000-0000-0000-000000000000";
 
 /// What a task is to do.
 pub(super) struct Task {
@@ -183,7 +182,7 @@ fn registry(environment: &Environment) -> Result<Registry, Failure> {
             (Some((server, user)), Some(password), None)
         }
         RegistryConnection::Exchange { server, tenant, credential } => {
-            let login = (server.clone(), TOKEN_USER.to_owned());
+            let login = (server.clone(), REGISTRY_TOKEN_USER.to_owned());
             (Some(login), None, Some(Exchange { server, tenant, credential }))
         }
     })

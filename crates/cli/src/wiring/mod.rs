@@ -17,6 +17,7 @@ use azure_http::{Auth, Cloud, Credential, HttpError, Pipeline, PipelineOptions};
 use lifecycle::Timestamp;
 use redact::Secret;
 
+pub(crate) use azure_resources::REGISTRY_TOKEN_USER;
 pub(crate) use estate::LiveEstate;
 pub(crate) use groups::AzureGroups;
 pub(crate) use pools::DevOpsPools;

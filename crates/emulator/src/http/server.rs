@@ -54,7 +54,9 @@ pub(crate) async fn serve(emulator: Arc<Emulator>, listener: TcpListener, tls: A
 
 /// Takes connections to the managed identity endpoint until the emulator goes.
 pub(crate) async fn serve_identity(emulator: Arc<Emulator>, listener: TcpListener) {
-    let door = Arc::new(Door::Identity(Routers::default().identity));
+    let mut router = Router::default();
+    crate::entra::identity_routes(&mut router);
+    let door = Arc::new(Door::Identity(router));
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {

@@ -5,14 +5,13 @@
 use emulator::State;
 use emulator::arm::{Level, Lock, ResourceGroup, Subnet, VirtualNetwork};
 use serde_json::json;
-use system_tests::{Invocation, Printed, World};
+use system_tests::{Invocation, NETWORK, Printed, World};
 
 use crate::{is_prepared, sample};
 
 /// The sample's names.
 const GROUP: &str = "ephemeral-agents-sample";
 const NETWORK_GROUP: &str = "ephemeral-agents-sample-vnet";
-const NETWORK: &str = "sampleprivatenetwork";
 
 /// `sample up` without the organization.
 fn up(world: &World) -> Invocation {
